@@ -1,0 +1,66 @@
+//! What every command needs: the configuration, the state folder, a log.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use anyhow::Context as _;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{BadInput, Config};
+use crate::state::StateFolder;
+
+/// What is logged, e.g. `debug` or `pytest_host=trace`.
+const FILTER: &str = "PYTEST_HOST_LOG";
+/// A log larger than this is begun anew.
+const LOG_BYTES: u64 = 4 << 20;
+
+/// The working directory.
+pub fn directory() -> anyhow::Result<PathBuf> {
+    std::env::current_dir().context("the working directory cannot be read")
+}
+
+/// The configuration that is in force in `directory`.
+pub fn config(directory: &Path) -> Result<Config, BadInput> {
+    Config::load(directory, std::env::vars())
+}
+
+/// The state folder of `config`, made where it is not there.
+pub fn state(config: &Config) -> Result<StateFolder, BadInput> {
+    StateFolder::make(config.root()).map_err(|error| {
+        BadInput(format!(
+            "no run can be kept: neither {} nor a folder of your own can be written: {error}",
+            config.root().join(".pytest_host").display()
+        ))
+    })
+}
+
+/// Logs to standard error, warnings and worse unless asked for more.
+pub fn log_to_terminal() {
+    let filter = EnvFilter::try_from_env(FILTER).unwrap_or_else(|_| EnvFilter::new("warn"));
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .with_target(false)
+        .try_init();
+}
+
+/// Logs to the file that a core leaves behind.
+pub fn log_to_file(file: &Path) -> std::io::Result<()> {
+    let large = std::fs::metadata(file).is_ok_and(|known| known.len() > LOG_BYTES);
+    let log = File::options()
+        .create(true)
+        .append(!large)
+        .write(true)
+        .truncate(large)
+        .open(file)?;
+    let filter = EnvFilter::try_from_env(FILTER).unwrap_or_else(|_| EnvFilter::new("info"));
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(Mutex::new(log))
+        .with_ansi(false)
+        .with_target(false)
+        .try_init();
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! `host sink …`: looks at the sinks.
+
+use std::process::ExitCode;
+
+use super::context;
+use crate::config::{Config, ModuleSource, Request};
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// List the sinks that can be named
+    #[command(after_help = "Examples:\n  host sink ls\n  host sink ls --json")]
+    Ls {
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, serde::Serialize)]
+struct Listed {
+    name: String,
+    /// `built-in`, or where the component is.
+    module: String,
+    /// Used where nobody names sinks.
+    default: bool,
+    /// The names of its settings that have a value.
+    settings: Vec<String>,
+}
+
+pub fn run(command: &Command) -> anyhow::Result<ExitCode> {
+    let Command::Ls { json } = command;
+    context::log_to_terminal();
+    let config = context::config(&context::directory()?)?;
+    let listed = list(&config)?;
+    if *json {
+        println!("{}", serde_json::to_string_pretty(&listed)?);
+    } else {
+        print!("{}", table(&listed));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(config: &Config) -> anyhow::Result<Vec<Listed>> {
+    let mut names = config.known_sinks();
+    names.extend(
+        config
+            .sinks
+            .iter()
+            .filter(|name| !names.contains(name))
+            .cloned()
+            .collect::<Vec<_>>(),
+    );
+    let mut listed = Vec::new();
+    for named in names {
+        let request = Request {
+            sinks: Some(vec![named.clone()]),
+            ..Request::default()
+        };
+        for spec in config.select(&request)? {
+            listed.push(Listed {
+                module: match &spec.module {
+                    ModuleSource::Builtin(_) => "built-in".to_owned(),
+                    ModuleSource::File(path) => path.display().to_string(),
+                },
+                default: config.sinks.contains(&named),
+                settings: spec.settings.keys().cloned().collect(),
+                name: spec.name,
+            });
+        }
+    }
+    Ok(listed)
+}
+
+fn table(listed: &[Listed]) -> String {
+    let name = listed
+        .iter()
+        .map(|sink| sink.name.len())
+        .max()
+        .unwrap_or(0)
+        .max(4);
+    let module = listed
+        .iter()
+        .map(|sink| sink.module.len())
+        .max()
+        .unwrap_or(0)
+        .max(6);
+    let mut text = format!(
+        "{:name$}  {:module$}  {:7}  SETTINGS\n",
+        "NAME", "MODULE", "DEFAULT"
+    );
+    for sink in listed {
+        let default = if sink.default { "yes" } else { "" };
+        let line = format!(
+            "{:name$}  {:module$}  {default:7}  {}",
+            sink.name,
+            sink.module,
+            sink.settings.join(", ")
+        );
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_sink_that_can_be_named_is_listed() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "sinks = [\"pubdir\"]\n[sink.pubdir]\ndir = \"r\"\n[sink.mine]\nmodule = \"/m/mine.wasm\"\nchannel = 1\n";
+        std::fs::write(folder.path().join("host.toml"), text).unwrap();
+        let config = Config::load(folder.path(), []).unwrap();
+        insta::assert_snapshot!(table(&list(&config).unwrap()), @r"
+        NAME     MODULE        DEFAULT  SETTINGS
+        publish  built-in
+        pubdir   built-in      yes      dir
+        mine     /m/mine.wasm           channel
+        ");
+    }
+}

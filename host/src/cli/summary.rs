@@ -1,0 +1,115 @@
+//! How far the sinks came, for people: a bar while they work, lines at the end.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::protocol::message::SinkReport;
+
+/// A bar on standard error, where that is a terminal.
+pub struct Bar {
+    bar: ProgressBar,
+}
+
+impl Bar {
+    pub fn new() -> Self {
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+        if let Ok(style) =
+            ProgressStyle::with_template("delivering {bar:24} {pos}/{len} events  {msg}")
+        {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Self { bar }
+    }
+
+    pub fn show(&self, sinks: &[SinkReport]) {
+        let done: u64 = sinks
+            .iter()
+            .map(|sink| sink.delivered + sink.set_aside)
+            .sum();
+        let left: u64 = sinks.iter().map(|sink| sink.left).sum();
+        self.bar.set_length(done + left);
+        self.bar.set_position(done);
+        let waiting: Vec<String> = sinks
+            .iter()
+            .filter(|sink| sink.left > 0)
+            .map(|sink| format!("{} {}", sink.name, sink.left))
+            .collect();
+        self.bar.set_message(waiting.join(", "));
+    }
+
+    pub fn end(self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// One line a sink.
+///
+/// ```text
+/// host: publish  163 events delivered
+/// host: pubdir   160 events delivered, 3 set aside, 25 left (connection refused)
+/// ```
+#[must_use]
+pub fn lines(sinks: &[SinkReport]) -> String {
+    let width = sinks.iter().map(|sink| sink.name.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for sink in sinks {
+        let _ = write!(
+            text,
+            "host: {:width$}  {} events delivered",
+            sink.name, sink.delivered
+        );
+        if sink.set_aside > 0 {
+            let _ = write!(text, ", {} set aside", sink.set_aside);
+        }
+        if sink.left > 0 {
+            let _ = write!(text, ", {} left", sink.left);
+        }
+        if let Some(error) = sink
+            .error
+            .as_ref()
+            .filter(|_| sink.left > 0 || sink.set_aside > 0)
+        {
+            let _ = write!(text, " ({error})");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// What to do about what is left.
+#[must_use]
+pub fn advice(sinks: &[SinkReport]) -> Option<&'static str> {
+    sinks
+        .iter()
+        .any(|sink| sink.left > 0)
+        .then_some("host: what is left is kept, and goes out with: host drain")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_a_sink() {
+        let sink = |name: &str, set_aside, left, error: Option<&str>| SinkReport {
+            name: name.into(),
+            delivered: 160,
+            set_aside,
+            left,
+            error: error.map(str::to_owned),
+        };
+        let sinks = [
+            sink("publish", 0, 0, Some("long mended")),
+            sink("pubdir", 3, 25, Some("connection refused")),
+        ];
+        insta::assert_snapshot!(lines(&sinks), @r"
+        host: publish  160 events delivered
+        host: pubdir   160 events delivered, 3 set aside, 25 left (connection refused)
+        ");
+        assert!(advice(&sinks).is_some());
+        assert!(advice(&sinks[..1]).is_none());
+    }
+}

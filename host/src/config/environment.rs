@@ -1,0 +1,53 @@
+//! Settings from environment variables.
+//!
+//! | variable | sets |
+//! |---|---|
+//! | `PYTEST_HOST_SINKS=publish,pubdir` | `sinks` |
+//! | `PYTEST_HOST_SINK__PUBLISH__URL=…` | `url` in `[sink.publish]` |
+//!
+//! Names are taken in lower case, with `-` for a single `_`.
+
+use serde_json::Value;
+
+use super::assignment::value_of;
+use super::{Assignment, BadInput, Origin};
+
+const PREFIX: &str = "PYTEST_HOST_";
+/// Read by the adapter or the command line, and no settings.
+const OTHERS: [&str; 4] = ["ADDRESS", "BINARY", "LOG", "PYTHON"];
+
+pub fn assignments(
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Vec<Assignment>, BadInput> {
+    let mut found: Vec<Assignment> = Vec::new();
+    for (name, text) in environment {
+        let Some(key) = name.strip_prefix(PREFIX) else {
+            continue;
+        };
+        let origin = Origin::Environment(name.clone());
+        let (path, value) = if key == "SINKS" {
+            (vec!["sinks".to_owned()], Value::String(text))
+        } else if let Some(rest) = key.strip_prefix("SINK__") {
+            let parts = rest
+                .split("__")
+                .map(|part| part.to_ascii_lowercase().replace('_', "-"));
+            let path = std::iter::once("sink".to_owned()).chain(parts).collect();
+            (path, value_of(&text))
+        } else if OTHERS.contains(&key) {
+            continue;
+        } else {
+            return Err(BadInput::at(
+                &origin,
+                "unknown variable; the settings are PYTEST_HOST_SINKS and PYTEST_HOST_SINK__<SINK>__<KEY>",
+            ));
+        };
+        found.push(Assignment {
+            path,
+            value,
+            origin,
+        });
+    }
+    // Whatever order the environment has: complaints come in the same one each time.
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(found)
+}

@@ -1,0 +1,176 @@
+//! `host.toml`, or `[tool.pytest-host]` in `pyproject.toml`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize as _;
+use serde_json::Value;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::{Assignment, BadInput, Origin};
+
+/// The name of the configuration file.
+pub const FILE_NAME: &str = "host.toml";
+const PYPROJECT: &str = "pyproject.toml";
+const TOOL: &str = "pytest-host";
+
+/// The nearest configuration file from `directory` upward: in each folder
+/// `host.toml` first, then a `pyproject.toml` that has our table.
+pub fn find(directory: &Path) -> Result<Option<PathBuf>, BadInput> {
+    for folder in directory.ancestors() {
+        let own = folder.join(FILE_NAME);
+        if own.is_file() {
+            return Ok(Some(own));
+        }
+        let pyproject = folder.join(PYPROJECT);
+        // A broken pyproject.toml without our table is none of our business.
+        if let Ok(text) = std::fs::read_to_string(&pyproject)
+            && text.contains(TOOL)
+            && has_our_table(&pyproject, &text, directory)?
+        {
+            return Ok(Some(pyproject));
+        }
+    }
+    Ok(None)
+}
+
+/// The assignments in the file at `path`; `directory` only shortens how it is shown.
+pub fn read(path: &Path, directory: &Path) -> Result<Vec<Assignment>, BadInput> {
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+    let place = Place {
+        path,
+        shown: shown(path, directory),
+        text: &text,
+    };
+    let root = place.parse()?;
+    let table = if path.ends_with(PYPROJECT) {
+        our_table(root.get_ref())
+    } else {
+        Some(root.get_ref())
+    };
+    table.map_or(Ok(Vec::new()), |table| place.assignments(table))
+}
+
+fn has_our_table(path: &Path, text: &str, directory: &Path) -> Result<bool, BadInput> {
+    let place = Place {
+        path,
+        shown: shown(path, directory),
+        text,
+    };
+    Ok(our_table(place.parse()?.get_ref()).is_some())
+}
+
+fn our_table<'a>(root: &'a DeTable<'a>) -> Option<&'a DeTable<'a>> {
+    root.get("tool")?
+        .get_ref()
+        .as_table()?
+        .get(TOOL)?
+        .get_ref()
+        .as_table()
+}
+
+fn shown(path: &Path, directory: &Path) -> String {
+    path.strip_prefix(directory)
+        .unwrap_or(path)
+        .display()
+        .to_string()
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> BadInput {
+    BadInput(format!("{}: cannot be read: {error}", path.display()))
+}
+
+/// A file's text, for saying where in it something stands.
+struct Place<'a> {
+    path: &'a Path,
+    shown: String,
+    text: &'a str,
+}
+
+impl<'a> Place<'a> {
+    fn parse(&self) -> Result<Spanned<DeTable<'a>>, BadInput> {
+        DeTable::parse(self.text).map_err(|error| {
+            let at = self.origin(error.span().map_or(0, |span| span.start));
+            BadInput::at(
+                &at,
+                format!("not valid TOML: {}", one_line(error.message())),
+            )
+        })
+    }
+
+    fn origin(&self, offset: usize) -> Origin {
+        let before = self.text.get(..offset).unwrap_or(self.text);
+        Origin::File {
+            path: self.path.to_owned(),
+            shown: self.shown.clone(),
+            line: before.matches('\n').count() + 1,
+        }
+    }
+
+    fn assignments(&self, table: &DeTable<'_>) -> Result<Vec<Assignment>, BadInput> {
+        let mut found = Vec::new();
+        for (key, value) in table {
+            let sinks = value
+                .get_ref()
+                .as_table()
+                .filter(|_| key.get_ref() == "sink");
+            match sinks {
+                Some(sinks) => self.sinks(sinks, &mut found)?,
+                None => found.push(self.assignment(&[key], value)?),
+            }
+        }
+        Ok(found)
+    }
+
+    fn sinks(&self, sinks: &DeTable<'_>, found: &mut Vec<Assignment>) -> Result<(), BadInput> {
+        for (name, value) in sinks {
+            let Some(table) = value.get_ref().as_table() else {
+                found.push(self.assignment(&[name], value)?);
+                continue;
+            };
+            // An empty table names a sink too.
+            found.push(Assignment {
+                path: vec!["sink".into(), name.get_ref().to_string()],
+                value: Value::Object(serde_json::Map::new()),
+                origin: self.origin(name.span().start),
+            });
+            for (key, value) in table {
+                found.push(self.assignment(&[name, key], value)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn assignment(
+        &self,
+        keys: &[&Spanned<std::borrow::Cow<'_, str>>],
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<Assignment, BadInput> {
+        let origin = self.origin(keys.last().map_or(0, |key| key.span().start));
+        let names = keys.iter().map(|key| key.get_ref().to_string());
+        let in_sink = keys.len() > 1;
+        let path = in_sink
+            .then(|| "sink".to_owned())
+            .into_iter()
+            .chain(names)
+            .collect();
+        let value = json(value).map_err(|problem| BadInput::at(&origin, problem))?;
+        Ok(Assignment {
+            path,
+            value,
+            origin,
+        })
+    }
+}
+
+fn json(value: &Spanned<DeValue<'_>>) -> Result<Value, String> {
+    use serde::de::IntoDeserializer as _;
+    let value = toml::Value::deserialize(value.clone().into_deserializer())
+        .map_err(|error| one_line(error.message()))?;
+    serde_json::to_value(value).map_err(|error| error.to_string())
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

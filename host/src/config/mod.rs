@@ -1,0 +1,186 @@
+//! Configuration: from flags, environment and `host.toml` to the sinks of a run.
+//!
+//! Every layer is a list of assignments, each with its origin, so that all of
+//! them are checked by the same code and every complaint can say where to look.
+//! Later assignments win: file, then environment, then flags.
+
+mod assignment;
+mod environment;
+mod file;
+mod select;
+mod suggest;
+mod table;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+pub use assignment::{Assignment, Origin};
+pub use file::FILE_NAME;
+pub use select::{ModuleSource, Request, Setting, SinkSpec};
+pub use suggest::nearest;
+pub use table::{OnFailure, SinkTable};
+
+/// What the user gave cannot be used: one line that says what, where, and what
+/// would be right.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadInput(pub String);
+
+impl BadInput {
+    /// `problem`, found at `origin`.
+    pub fn at(origin: &Origin, problem: impl std::fmt::Display) -> Self {
+        Self(format!("{origin}: {problem}"))
+    }
+}
+
+/// The configuration that is in force in a folder.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The working directory of whoever asked; flags are relative to it.
+    pub directory: PathBuf,
+    /// The file that was found, `host.toml` or `pyproject.toml`.
+    pub file: Option<PathBuf>,
+    /// The sinks to use where nobody names any.
+    pub sinks: Vec<String>,
+    sinks_origin: Option<Origin>,
+    tables: BTreeMap<String, SinkTable>,
+}
+
+impl Config {
+    /// Reads the configuration that is in force in `directory`, with the
+    /// `PYTEST_HOST_*` variables of `environment` on top.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read or has a key or value that it should not have.
+    pub fn load(
+        directory: &Path,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, BadInput> {
+        let mut config = Self {
+            directory: directory.to_owned(),
+            file: None,
+            sinks: Vec::new(),
+            sinks_origin: None,
+            tables: BTreeMap::new(),
+        };
+        if let Some(found) = file::find(directory)? {
+            let assignments = file::read(&found, directory)?;
+            config.file = Some(found);
+            config.apply(assignments)?;
+        }
+        config.apply(environment::assignments(environment)?)?;
+        Ok(config)
+    }
+
+    /// Puts `--set sink.key=value` texts on top, `flag` being what they were given with.
+    ///
+    /// # Errors
+    ///
+    /// A text without `=`, or without a sink's name in front.
+    pub fn set(&mut self, texts: &[String], flag: &'static str) -> Result<(), BadInput> {
+        for text in texts {
+            self.apply(vec![Assignment::from_flag(text, flag)?])?;
+        }
+        Ok(())
+    }
+
+    /// Puts one table a sink on top, as the adapter's options give them.
+    ///
+    /// # Errors
+    ///
+    /// A reserved key with a value of the wrong kind.
+    pub fn settings(
+        &mut self,
+        tables: &BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
+    ) -> Result<(), BadInput> {
+        for (sink, table) in tables {
+            let assignments = table
+                .iter()
+                .map(|(key, value)| Assignment {
+                    path: vec!["sink".into(), sink.clone(), key.clone()],
+                    value: value.clone(),
+                    origin: Origin::Option(format!("{sink}.{key}")),
+                })
+                .collect();
+            self.apply(assignments)?;
+        }
+        Ok(())
+    }
+
+    /// The folder that the state folder belongs in, and that paths written in
+    /// the file are relative to: the file's own, or the working directory.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        self.file
+            .as_deref()
+            .and_then(Path::parent)
+            .unwrap_or(&self.directory)
+    }
+
+    fn apply(&mut self, assignments: Vec<Assignment>) -> Result<(), BadInput> {
+        for assignment in assignments {
+            let path: Vec<&str> = assignment.path.iter().map(String::as_str).collect();
+            match path.as_slice() {
+                ["sinks"] => {
+                    self.sinks = sink_names(&assignment)?;
+                    self.sinks_origin = Some(assignment.origin);
+                }
+                ["sink", name] if assignment.value.is_object() => {
+                    self.tables.entry((*name).to_owned()).or_default();
+                }
+                ["sink", name, key @ ..] if !key.is_empty() => {
+                    let table = self.tables.entry((*name).to_owned()).or_default();
+                    table.assign(name, key, assignment.value, assignment.origin)?;
+                }
+                ["sink"] | ["sink", _] => {
+                    return Err(BadInput::at(
+                        &assignment.origin,
+                        format!("{} should be a table", assignment.path.join(".")),
+                    ));
+                }
+                _ => {
+                    let key = assignment.path.join(".");
+                    let hint = nearest(&key, ["sinks", "sink"])
+                        .unwrap_or_else(|| "; the keys here are \"sinks\" and \"sink\"".to_owned());
+                    return Err(BadInput::at(
+                        &assignment.origin,
+                        format!("unknown key {key:?}{hint}"),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A list of names, or one text with commas between.
+fn sink_names(assignment: &Assignment) -> Result<Vec<String>, BadInput> {
+    let wrong = || {
+        BadInput::at(
+            &assignment.origin,
+            "sinks should be a list of names, such as [\"publish\", \"pubdir\"]",
+        )
+    };
+    match &assignment.value {
+        serde_json::Value::String(text) => Ok(split_names(text)),
+        serde_json::Value::Array(names) => names
+            .iter()
+            .map(|name| name.as_str().map(str::to_owned).ok_or_else(wrong))
+            .collect(),
+        _ => Err(wrong()),
+    }
+}
+
+/// The names in `a,b, c`.
+#[must_use]
+pub fn split_names(text: &str) -> Vec<String> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,256 @@
+//! From names to sinks: builtins, tables with a module, and paths of components.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{BadInput, Config, OnFailure, Origin, SinkTable, nearest};
+use crate::guest::builtin;
+use crate::guest::limits::Limits;
+
+/// What a session asks for on top of the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Request {
+    /// The sinks, or none for the default.
+    pub sinks: Option<Vec<String>>,
+    /// More sinks, whatever `sinks` comes to.
+    pub extra_sinks: Vec<String>,
+    /// `sink.key=value` texts.
+    pub set: Vec<String>,
+    /// A table a sink; wins over everything.
+    pub settings: BTreeMap<String, serde_json::Map<String, Value>>,
+}
+
+/// Where a sink's component comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ModuleSource {
+    /// Part of this program.
+    Builtin(String),
+    File(PathBuf),
+}
+
+/// A sink's own setting.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Setting {
+    pub value: Value,
+    pub origin: Origin,
+}
+
+/// One sink of a run, as configured and not yet loaded. The journal keeps it, so
+/// that what is left of a run can be delivered later.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SinkSpec {
+    pub name: String,
+    pub module: ModuleSource,
+    pub sha256: Option<String>,
+    /// `allow.*`: http, read, write; null where the sink's needs are granted as they are.
+    pub allow_http: Vec<String>,
+    pub allow_read: Vec<(String, PathBuf)>,
+    pub allow_write: Vec<(String, PathBuf)>,
+    pub limits: Limits,
+    pub on_failure: OnFailure,
+    pub settings: BTreeMap<String, Setting>,
+    /// What a path is relative to that was not written in a file.
+    pub directory: PathBuf,
+}
+
+impl SinkSpec {
+    /// The settings as the guest gets them.
+    #[must_use]
+    pub fn settings_json(&self) -> String {
+        let table: serde_json::Map<String, Value> = self
+            .settings
+            .iter()
+            .map(|(key, setting)| (key.clone(), setting.value.clone()))
+            .collect();
+        Value::Object(table).to_string()
+    }
+
+    /// Where `path`, a folder that the sink asks for, is on this machine: relative
+    /// to the file that it was written in, or to the working directory.
+    #[must_use]
+    pub fn locate(&self, path: &str) -> PathBuf {
+        let base = self
+            .settings
+            .values()
+            .filter(|setting| setting.value.as_str() == Some(path))
+            .find_map(|setting| setting.origin.folder());
+        base.unwrap_or(&self.directory).join(path)
+    }
+}
+
+impl Origin {
+    /// The folder of the file that something was written in.
+    fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::File { path, .. } => path.parent(),
+            _ => None,
+        }
+    }
+}
+
+impl Config {
+    /// The sinks that `request` comes to, each once, in order.
+    ///
+    /// # Errors
+    ///
+    /// A name that is no sink, a table that belongs to none.
+    pub fn select(&self, request: &Request) -> Result<Vec<SinkSpec>, BadInput> {
+        let mut config = self.clone();
+        config.set(&request.set, "--set")?;
+        config.settings(&request.settings)?;
+        let (named, origin) = match &request.sinks {
+            Some(named) => (named.clone(), Origin::Flag("--sinks".into())),
+            None => (
+                config.sinks.clone(),
+                config
+                    .sinks_origin
+                    .clone()
+                    .unwrap_or(Origin::Flag("--sinks".into())),
+            ),
+        };
+        let mut specs: Vec<SinkSpec> = Vec::new();
+        for name in named.iter().chain(&request.extra_sinks) {
+            let spec = config.spec(name, &origin)?;
+            match specs.iter().find(|other| other.name == spec.name) {
+                None => specs.push(spec),
+                Some(other) if other.module == spec.module => {}
+                Some(_) => {
+                    return Err(BadInput::at(
+                        &origin,
+                        format!(
+                            "two sinks are named {:?}; give one a table with another name and `module = …`",
+                            spec.name
+                        ),
+                    ));
+                }
+            }
+        }
+        config.check_tables(&specs)?;
+        Ok(specs)
+    }
+
+    /// Every sink that can be named: builtins, and tables with a module.
+    #[must_use]
+    pub fn known_sinks(&self) -> Vec<String> {
+        let mut names: Vec<String> = builtin::NAMES
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect();
+        let others = self
+            .tables
+            .iter()
+            .filter(|(_, table)| table.module.is_some());
+        names.extend(
+            others
+                .map(|(name, _)| name.clone())
+                .filter(|name| !builtin::NAMES.contains(&name.as_str())),
+        );
+        names
+    }
+
+    fn spec(&self, named: &str, origin: &Origin) -> Result<SinkSpec, BadInput> {
+        let table = self.tables.get(named);
+        let module = table.and_then(|table| table.module.as_ref());
+        let (name, source) = if let Some((path, written)) = module {
+            let base = written.folder().unwrap_or(&self.directory);
+            (named.to_owned(), ModuleSource::File(tidy(&base.join(path))))
+        } else if builtin::NAMES.contains(&named) {
+            (named.to_owned(), ModuleSource::Builtin(named.to_owned()))
+        } else if is_path(named) {
+            let base = origin.folder().unwrap_or(&self.directory);
+            (stem(named), ModuleSource::File(tidy(&base.join(named))))
+        } else {
+            let known = self.known_sinks();
+            let hint = nearest(named, known.iter().map(String::as_str)).unwrap_or_else(|| {
+                format!(
+                    "; known are {}, and paths of components such as ./{named}.wasm",
+                    known.join(", ")
+                )
+            });
+            return Err(BadInput::at(
+                origin,
+                format!("no sink is named {named:?}{hint}"),
+            ));
+        };
+        let empty = SinkTable::default();
+        let table = self.tables.get(&name).unwrap_or(&empty);
+        Ok(self.build(name, source, table))
+    }
+
+    fn build(&self, name: String, module: ModuleSource, table: &SinkTable) -> SinkSpec {
+        let allow = |kind: &str| -> Vec<(String, PathBuf)> {
+            let Some((texts, origin)) = table.allow.get(kind) else {
+                return Vec::new();
+            };
+            let base = origin.folder().unwrap_or(&self.directory);
+            texts
+                .iter()
+                .map(|text| (text.clone(), base.join(text)))
+                .collect()
+        };
+        SinkSpec {
+            name,
+            module,
+            sha256: table.sha256.as_ref().map(|(digest, _)| digest.clone()),
+            allow_http: table
+                .allow
+                .get("http")
+                .map(|(texts, _)| texts.clone())
+                .unwrap_or_default(),
+            allow_read: allow("read"),
+            allow_write: allow("write"),
+            limits: table.limits.clone(),
+            on_failure: table.on_failure,
+            settings: table
+                .settings
+                .iter()
+                .map(|(key, (value, origin))| {
+                    let (value, origin) = (value.clone(), origin.clone());
+                    (key.clone(), Setting { value, origin })
+                })
+                .collect(),
+            directory: self.directory.clone(),
+        }
+    }
+
+    /// A table for a sink that is not there is a slip of the pen, used or not.
+    fn check_tables(&self, specs: &[SinkSpec]) -> Result<(), BadInput> {
+        for (name, table) in &self.tables {
+            let known = self.known_sinks();
+            if known.contains(name) || specs.iter().any(|spec| &spec.name == name) {
+                continue;
+            }
+            let origin = table.settings.values().map(|(_, origin)| origin).next();
+            let hint = nearest(name, known.iter().map(String::as_str)).unwrap_or_else(|| {
+                "; a sink that is not built in names its component: module = \"….wasm\"".to_owned()
+            });
+            let problem = format!("no sink is named {name:?}{hint}");
+            return Err(match origin {
+                Some(origin) => BadInput::at(origin, problem),
+                None => BadInput(format!("[sink.{name}]: {problem}")),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Whether a name given as a sink is meant as the path of a component.
+fn is_path(name: &str) -> bool {
+    name.contains('/') || name.ends_with(".wasm")
+}
+
+/// Without the `.` of `./sinks/mine.wasm`.
+fn tidy(path: &Path) -> PathBuf {
+    path.components().collect()
+}
+
+fn stem(path: &str) -> String {
+    Path::new(path).file_stem().map_or_else(
+        || path.to_owned(),
+        |stem| stem.to_string_lossy().into_owned(),
+    )
+}

@@ -1,0 +1,241 @@
+//! One connection of the adapter: hello, what follows, and its end.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::io::BufReader;
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+
+use super::lines::{read_line, write_line};
+use super::run::Run;
+use super::server::{Core, LOOK, load_aside, selected};
+use crate::config::{BadInput, SinkSpec};
+use crate::guest::sink::Sink;
+use crate::intake::Command;
+use crate::protocol::PROTOCOL;
+use crate::protocol::message::{Finished, FromAdapter, FromHost, Hello, Role, Welcome};
+
+const SEGMENT_BYTES: u64 = 1 << 20;
+const UNREAD_BYTES: u64 = 64 << 20;
+const TEXT_BYTES: u64 = 256 << 10;
+
+impl Core {
+    /// Serves one process of the adapter until it closes its connection.
+    pub async fn attend(&self, stream: UnixStream) -> io::Result<()> {
+        let (reader, mut writer) = stream.into_split();
+        let mut reader = BufReader::new(reader);
+        let Some(FromAdapter::Hello(hello)) = read_line(&mut reader).await? else {
+            return Ok(());
+        };
+        if hello.token != self.token {
+            return refuse(&mut writer, "wrong token".into()).await;
+        }
+        if hello.protocol != PROTOCOL {
+            let message = format!(
+                "the adapter speaks protocol {}, this host {PROTOCOL}: install the same version of both",
+                hello.protocol
+            );
+            return refuse(&mut writer, message).await;
+        }
+        match hello.role {
+            Role::Session => self.session(*hello, reader, writer).await,
+            Role::Worker => self.worker(*hello, reader, writer).await,
+        }
+    }
+
+    async fn worker(
+        &self,
+        hello: Hello,
+        mut reader: BufReader<OwnedReadHalf>,
+        mut writer: OwnedWriteHalf,
+    ) -> io::Result<()> {
+        let run = hello.run.as_ref().and_then(|id| {
+            let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+            runs.get(id).cloned()
+        });
+        let Some(run) = run else {
+            return refuse(&mut writer, "no such run".into()).await;
+        };
+        join(&run, &hello);
+        welcome(&run, false, &mut writer).await?;
+        while read_line::<FromAdapter>(&mut reader).await?.is_some() {}
+        run.tell(Command::Gone {
+            process: hello.process,
+        });
+        Ok(())
+    }
+
+    async fn session(
+        &self,
+        hello: Hello,
+        mut reader: BufReader<OwnedReadHalf>,
+        mut writer: OwnedWriteHalf,
+    ) -> io::Result<()> {
+        let specs = match self.specs(&hello) {
+            Ok(specs) => specs,
+            Err(bad) => return refuse(&mut writer, bad.to_string()).await,
+        };
+        let run = match self
+            .state
+            .new_run()
+            .map_err(|error| error.to_string())
+            .and_then(|folder| Run::start(folder).map_err(|error| error.to_string()))
+        {
+            Ok(run) => Arc::new(run),
+            Err(error) => {
+                let message = format!(
+                    "no run can be kept in {}: {error}",
+                    self.state.path().display()
+                );
+                return refuse(&mut writer, message).await;
+            }
+        };
+        let id = run
+            .folder()
+            .map(|folder| folder.id.clone())
+            .unwrap_or_default();
+        {
+            let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+            runs.insert(id.clone(), Arc::clone(&run));
+        }
+        self.count(|open| open.sessions += 1);
+        join(&run, &hello);
+        welcome(&run, self.request.is_none(), &mut writer).await?;
+        let accepted = self.load_and_deliver(&run, specs, &mut writer).await;
+        if accepted.is_ok() {
+            self.follow_session(&run, &mut reader, &mut writer).await;
+        }
+        run.tell(Command::Gone {
+            process: hello.process,
+        });
+        if accepted.is_err() {
+            // Nothing will read it, so it is not kept.
+            let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+            runs.remove(&id);
+            if let Some(run) = Arc::into_inner(run) {
+                std::thread::spawn(move || run.discard());
+            }
+        }
+        accepted
+    }
+
+    /// What a session asks for, checked as far as it can be without a guest.
+    fn specs(&self, hello: &Hello) -> Result<Vec<SinkSpec>, BadInput> {
+        let mut request = hello.request.clone().unwrap_or_default();
+        if let Some(own) = &self.request {
+            if request.sinks.is_none() {
+                request.sinks.clone_from(&own.sinks);
+            }
+            request.set.splice(0..0, own.set.iter().cloned());
+        }
+        let mut config = self.config.clone();
+        if let Some(directory) = &hello.directory {
+            config.directory.clone_from(directory);
+        }
+        selected(&config, &request)
+    }
+
+    async fn load_and_deliver(
+        &self,
+        run: &Arc<Run>,
+        specs: Vec<SinkSpec>,
+        writer: &mut OwnedWriteHalf,
+    ) -> io::Result<()> {
+        let (loaded, to_load): (Vec<_>, Vec<_>) = specs
+            .iter()
+            .partition(|spec| self.sinks.iter().any(|sink| sink.spec == **spec));
+        let same: Vec<Sink> = self
+            .sinks
+            .iter()
+            .filter(|sink| loaded.contains(&&sink.spec))
+            .cloned()
+            .collect();
+        let to_load: Vec<SinkSpec> = to_load.into_iter().cloned().collect();
+        let sinks = match load_aside(to_load, self.forbidden.clone()).await? {
+            Ok(more) => in_order(&specs, same.into_iter().chain(more).collect()),
+            Err(bad) => return refused(writer, bad.to_string()).await,
+        };
+        if let Err(error) = run.deliver(&sinks) {
+            return refused(writer, error.to_string()).await;
+        }
+        let names = sinks.iter().map(|sink| sink.spec.name.clone()).collect();
+        // An adapter that has gone already is followed all the same.
+        let _ = write_line(writer, &FromHost::Ready { sinks: names }).await;
+        Ok(())
+    }
+
+    /// Until the process closes its connection.
+    async fn follow_session(
+        &self,
+        run: &Run,
+        reader: &mut BufReader<OwnedReadHalf>,
+        writer: &mut OwnedWriteHalf,
+    ) {
+        while let Ok(Some(message)) = read_line::<FromAdapter>(reader).await {
+            let FromAdapter::Finish { timeout } = message else {
+                continue;
+            };
+            let timeout = Duration::try_from_secs_f64(timeout).unwrap_or_default();
+            let started = Instant::now();
+            while !run.is_idle() && started.elapsed() < timeout {
+                tokio::time::sleep(LOOK).await;
+            }
+            let finished = Finished {
+                run: run.folder().map(|folder| folder.id.clone()),
+                sinks: run.reports(),
+            };
+            if write_line(writer, &FromHost::Finished(finished))
+                .await
+                .is_err()
+            {
+                return;
+            }
+        }
+    }
+}
+
+fn join(run: &Run, hello: &Hello) {
+    run.tell(Command::Joined {
+        process: hello.process.clone(),
+        pid: hello.pid,
+        worker: hello.worker.clone(),
+    });
+}
+
+async fn welcome(run: &Run, finish: bool, writer: &mut OwnedWriteHalf) -> io::Result<()> {
+    let Some(folder) = run.folder() else {
+        return Ok(());
+    };
+    let welcome = Welcome {
+        protocol: PROTOCOL,
+        run: folder.id.clone(),
+        segments: absolute(&folder.segments()),
+        segment_bytes: SEGMENT_BYTES,
+        unread_bytes: UNREAD_BYTES,
+        text_bytes: TEXT_BYTES,
+        finish,
+    };
+    write_line(writer, &FromHost::Welcome(welcome)).await
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+async fn refuse(writer: &mut OwnedWriteHalf, message: String) -> io::Result<()> {
+    write_line(writer, &FromHost::Refused { message }).await
+}
+
+/// Says so, and is an error for whoever goes on only where nothing was refused.
+async fn refused(writer: &mut OwnedWriteHalf, message: String) -> io::Result<()> {
+    refuse(writer, message.clone()).await?;
+    Err(io::Error::other(message))
+}
+
+fn in_order(specs: &[SinkSpec], mut sinks: Vec<Sink>) -> Vec<Sink> {
+    sinks.sort_by_key(|sink| specs.iter().position(|spec| *spec == sink.spec));
+    sinks
+}

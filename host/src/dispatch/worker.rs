@@ -1,0 +1,435 @@
+//! The thread of one sink of one run: reads the journal, calls the guest,
+//! commits, and starts a new instance where one failed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::outbox::{Batch, Outbox};
+use super::report::{Phase, Standing};
+use crate::clock;
+use crate::config::OnFailure;
+use crate::guest::bindings::events::{Event, Session};
+use crate::guest::bindings::exported::{Opening, Undone};
+use crate::guest::instance::{CallError, Instance};
+use crate::guest::sink::Sink;
+use crate::journal::{DeadLetter, Head, Journal, JournalError, Progress};
+
+/// How often a batch is delivered whole before it is delivered event by event.
+const WHOLE: u32 = 3;
+/// How often in a row an instance may fail to start before the sink is given up.
+const STARTS: u32 = 3;
+/// How long to wait before opening again what would not open.
+const REOPEN: Duration = Duration::from_secs(2);
+
+/// What a worker is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Control {
+    #[default]
+    Go,
+    /// End after the call that runs now; the rest stays in the journal.
+    Stop,
+}
+
+/// A running worker.
+#[derive(Debug)]
+pub struct SinkHandle {
+    pub standing: watch::Receiver<Standing>,
+    control: watch::Sender<Control>,
+}
+
+impl SinkHandle {
+    /// Asks the worker to end.
+    pub fn stop(&self) {
+        self.control.send_replace(Control::Stop);
+    }
+}
+
+/// Starts the worker of `sink` for the run in `journal`.
+///
+/// # Errors
+///
+/// Where no thread can be started.
+pub fn spawn(
+    sink: Sink,
+    journal: Arc<dyn Journal>,
+    head: watch::Receiver<Head>,
+) -> std::io::Result<SinkHandle> {
+    let (control, controlled) = watch::channel(Control::default());
+    let known = journal.standing(&sink.spec.name).unwrap_or_default();
+    let first = Standing::new(&sink.spec.name, &known);
+    let (standing, watched) = watch::channel(first);
+    let name = format!("sink {}", sink.spec.name);
+    std::thread::Builder::new().name(name).spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let runtime = match runtime {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                tracing::error!(sink = %sink.spec.name, "no runtime: {error}");
+                standing.send_modify(|standing| standing.phase = Phase::Failed);
+                return;
+            }
+        };
+        let worker = Worker {
+            sink,
+            journal,
+            head,
+            control: controlled,
+            standing,
+        };
+        runtime.block_on(worker.run());
+    })?;
+    Ok(SinkHandle {
+        standing: watched,
+        control,
+    })
+}
+
+/// Why a worker ends before its work is done.
+enum Ending {
+    Stopped,
+    Failed(String),
+}
+
+impl From<JournalError> for Ending {
+    fn from(error: JournalError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+struct Worker {
+    sink: Sink,
+    journal: Arc<dyn Journal>,
+    head: watch::Receiver<Head>,
+    control: watch::Receiver<Control>,
+    standing: watch::Sender<Standing>,
+}
+
+/// An opened instance and what it is to get.
+struct Desk {
+    instance: Instance,
+    outbox: Outbox,
+    session: Session,
+}
+
+impl Worker {
+    async fn run(mut self) {
+        match self.deliver_all().await {
+            Ok(()) => self.now(Phase::Done, None),
+            Err(Ending::Stopped) => {}
+            Err(Ending::Failed(error)) => {
+                tracing::error!(sink = %self.sink.spec.name, "given up: {error}");
+                self.now(Phase::Failed, Some(error));
+            }
+        }
+    }
+
+    async fn deliver_all(&mut self) -> Result<(), Ending> {
+        let known = self.journal.standing(&self.sink.spec.name)?;
+        self.standing
+            .send_replace(Standing::new(&self.sink.spec.name, &known));
+        if known.closed {
+            return Ok(());
+        }
+        if known.disabled {
+            let why = known.error.unwrap_or_else(|| "it was disabled".to_owned());
+            return Err(Ending::Failed(why));
+        }
+        let Some(session) = self.session().await? else {
+            return Ok(());
+        };
+        let why = if known.cursor == 0 && known.pending.is_empty() {
+            Opening::Fresh
+        } else {
+            Opening::Restarted
+        };
+        let instance = self.open(&session, why, known.state).await?;
+        let outbox = Outbox::new(known.cursor, known.pending);
+        let mut desk = Desk {
+            instance,
+            outbox,
+            session,
+        };
+        loop {
+            let batch = desk.outbox.next(self.journal.as_ref(), clock::now())?;
+            if batch.is_empty() {
+                let head = *self.head.borrow();
+                let done = head.closed && desk.outbox.cursor() >= head.last;
+                if done && desk.outbox.waiting() == 0 {
+                    return self.close(desk).await;
+                }
+                self.wait(&desk.outbox).await?;
+            } else {
+                desk = self.deliver(desk, batch).await?;
+            }
+            self.check_control()?;
+        }
+    }
+
+    /// The session's own event, which the adapter writes first.
+    async fn session(&mut self) -> Result<Option<Session>, Ending> {
+        let limit = crate::journal::BatchLimit {
+            events: 16,
+            bytes: 1 << 20,
+        };
+        loop {
+            let head = *self.head.borrow_and_update();
+            for event in self.journal.read(0, limit)? {
+                if let Event::SessionStarted(session) = event.event {
+                    return Ok(Some(session));
+                }
+            }
+            if head.closed {
+                return Ok(None);
+            }
+            self.changed(None).await?;
+        }
+    }
+
+    /// An instance that has accepted its settings and the session.
+    async fn open(
+        &mut self,
+        session: &Session,
+        mut why: Opening,
+        state: BTreeMap<String, Vec<u8>>,
+    ) -> Result<Instance, Ending> {
+        let mut failures = 0;
+        loop {
+            let problem = match self.try_open(session, why, &state).await {
+                Ok(Ok(instance)) => return Ok(instance),
+                Ok(Err(refused)) => refused,
+                Err(error) => {
+                    failures += 1;
+                    if failures == STARTS {
+                        return Err(Ending::Failed(error.to_string()));
+                    }
+                    error.to_string()
+                }
+            };
+            tracing::warn!(sink = %self.sink.spec.name, "cannot be opened: {problem}");
+            self.now(Phase::BackingOff, Some(problem));
+            why = Opening::Restarted;
+            self.pause(REOPEN).await?;
+        }
+    }
+
+    async fn try_open(
+        &self,
+        session: &Session,
+        why: Opening,
+        state: &BTreeMap<String, Vec<u8>>,
+    ) -> Result<Result<Instance, String>, CallError> {
+        let http = self
+            .sink
+            .http()
+            .map_err(|error| CallError::Trap(error.to_string()))?;
+        let limits = &self.sink.spec.limits;
+        let mut instance = Instance::start(&self.sink.module, limits, state.clone(), http).await?;
+        if let Err(wrong) = instance.configure(&self.sink.spec.settings_json()).await? {
+            return Ok(Err(wrong.problem));
+        }
+        Ok(instance.open(session, why).await?.map(|()| instance))
+    }
+
+    /// Offers a batch until it is dealt with, whole if that works and event by
+    /// event if not, so that the one at fault is found.
+    async fn deliver(&mut self, mut desk: Desk, batch: Batch) -> Result<Desk, Ending> {
+        for _ in 0..WHOLE {
+            match desk.instance.handle(&batch.events).await {
+                Ok(undone) => return self.settle(desk, &batch, undone).map_err(Ending::from),
+                Err(error) => desk = self.rebuild(desk, &error).await?,
+            }
+            self.check_control()?;
+        }
+        for index in 0..batch.events.len() {
+            let Some(single) = Outbox::only(&batch, index) else {
+                break;
+            };
+            match desk.instance.handle(&single.events).await {
+                Ok(undone) => desk = self.settle(desk, &single, undone)?,
+                Err(error) => {
+                    let why = error.to_string();
+                    if self.sink.spec.on_failure == OnFailure::Disable {
+                        return self.disable(why);
+                    }
+                    self.set_aside(&mut desk.outbox, &single, &why)?;
+                    desk = self.rebuild(desk, &error).await?;
+                }
+            }
+            self.check_control()?;
+        }
+        Ok(desk)
+    }
+
+    fn settle(
+        &self,
+        mut desk: Desk,
+        batch: &Batch,
+        undone: Vec<Undone>,
+    ) -> Result<Desk, JournalError> {
+        let mut progress = desk.outbox.settle(batch, undone, clock::now());
+        progress.state = desk.instance.state_writes();
+        progress.error = self.trouble(&desk.outbox, &progress);
+        for letter in &progress.dead {
+            tracing::warn!(sink = %self.sink.spec.name, seq = letter.seq, "set aside: {}", letter.why);
+        }
+        self.commit(&mut desk.outbox, &progress)?;
+        desk.instance.state_committed();
+        Ok(desk)
+    }
+
+    /// What is worth telling about: why events wait or were set aside. What has
+    /// been delivered since is forgotten.
+    fn trouble(&self, outbox: &Outbox, progress: &Progress) -> Option<String> {
+        let dead = progress.dead.first().map(|letter| &letter.why);
+        let waiting = progress.pending.iter().find(|event| event.attempts > 0);
+        if let Some(why) = dead.or(waiting.map(|event| &event.why)) {
+            return Some(why.clone());
+        }
+        let standing = self.standing.borrow();
+        let still = outbox.waiting() > progress.settled.len() || standing.has_set_aside();
+        standing.error.clone().filter(|_| still)
+    }
+
+    fn set_aside(
+        &self,
+        outbox: &mut Outbox,
+        single: &Batch,
+        why: &str,
+    ) -> Result<(), JournalError> {
+        let mut progress = outbox.settle(single, Vec::new(), clock::now());
+        progress.delivered = 0;
+        progress.error = Some(why.to_owned());
+        progress.dead = single
+            .events
+            .iter()
+            .map(|event| DeadLetter {
+                seq: event.seq,
+                why: why.to_owned(),
+                time: clock::now(),
+            })
+            .collect();
+        tracing::error!(sink = %self.sink.spec.name, seq = single.events.first().map(|e| e.seq), "set aside: {why}");
+        self.commit(outbox, &progress)
+    }
+
+    fn commit(&self, outbox: &mut Outbox, progress: &Progress) -> Result<(), JournalError> {
+        self.journal.commit(&self.sink.spec.name, progress)?;
+        outbox.committed(progress);
+        let waiting = outbox.waiting();
+        self.standing
+            .send_modify(|standing| standing.count(progress, waiting));
+        Ok(())
+    }
+
+    /// Replaces an instance that failed by one that knows what was committed.
+    async fn rebuild(&mut self, desk: Desk, error: &CallError) -> Result<Desk, Ending> {
+        tracing::warn!(sink = %self.sink.spec.name, "starting anew: {error}");
+        let Desk {
+            instance,
+            outbox,
+            session,
+        } = desk;
+        let state = instance.into_state();
+        let instance = self.open(&session, Opening::Restarted, state).await?;
+        Ok(Desk {
+            instance,
+            outbox,
+            session,
+        })
+    }
+
+    fn disable(&self, why: String) -> Result<Desk, Ending> {
+        let progress = Progress {
+            disabled: true,
+            error: Some(why.clone()),
+            ..Progress::default()
+        };
+        self.journal.commit(&self.sink.spec.name, &progress)?;
+        Err(Ending::Failed(why))
+    }
+
+    async fn close(&self, mut desk: Desk) -> Result<(), Ending> {
+        let problem = match desk.instance.close().await {
+            Ok(Ok(())) => self.standing.borrow().error.clone(),
+            Ok(Err(problem)) => Some(format!("close: {problem}")),
+            Err(error) => Some(format!("close: {error}")),
+        };
+        let progress = Progress {
+            closed: true,
+            error: problem,
+            state: desk.instance.state_writes(),
+            ..Progress::default()
+        };
+        Ok(self.commit(&mut desk.outbox, &progress)?)
+    }
+
+    /// Waits for new events, for the next retry, or to be told to stop.
+    async fn wait(&mut self, outbox: &Outbox) -> Result<(), Ending> {
+        let due = outbox
+            .next_due()
+            .map(|due| Duration::from_secs_f64((due - clock::now()).clamp(0.0, 3600.0)));
+        let phase = if due.is_some() {
+            Phase::BackingOff
+        } else {
+            Phase::Working
+        };
+        self.now(phase, None);
+        self.changed(due).await?;
+        self.now(Phase::Working, None);
+        Ok(())
+    }
+
+    /// Waits until the journal grows or `time` has passed.
+    async fn changed(&mut self, time: Option<Duration>) -> Result<(), Ending> {
+        let head = &mut self.head;
+        let grown = async {
+            // Where intake is gone the journal does not grow any more.
+            if head.changed().await.is_err() {
+                std::future::pending().await
+            }
+        };
+        tokio::select! {
+            () = grown => {}
+            _ = self.control.changed() => {}
+            () = sleep(time) => {}
+        }
+        self.check_control()
+    }
+
+    async fn pause(&mut self, time: Duration) -> Result<(), Ending> {
+        tokio::select! {
+            _ = self.control.changed() => {}
+            () = tokio::time::sleep(time) => {}
+        }
+        self.check_control()
+    }
+
+    fn check_control(&self) -> Result<(), Ending> {
+        match *self.control.borrow() {
+            Control::Go => Ok(()),
+            Control::Stop => Err(Ending::Stopped),
+        }
+    }
+
+    /// Tells what the worker is at, and what went wrong, if anything did.
+    fn now(&self, phase: Phase, error: Option<String>) {
+        self.standing.send_modify(|standing| {
+            standing.phase = phase;
+            if error.is_some() {
+                standing.error = error;
+            }
+        });
+    }
+}
+
+async fn sleep(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
+    }
+}

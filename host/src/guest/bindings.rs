@@ -1,0 +1,20 @@
+//! What `wit/` says, as Rust: the contract's types, the imports that the host
+//! implements and the exports that it calls.
+//!
+//! The events of the newest contract are also the host's own: the journal holds
+//! them as JSON. A later contract gets a module of its own beside this one, and
+//! this one then translates.
+
+wasmtime::component::bindgen!({
+    path: "../wit",
+    world: "sink-guest",
+    imports: {
+        "pytest-host:sinks/http.send": async,
+        "pytest-host:sinks/state.set": trappable,
+    },
+    exports: { default: async },
+    additional_derives: [PartialEq, serde::Serialize, serde::Deserialize],
+});
+
+pub use exports::pytest_host::sinks::sink as exported;
+pub use pytest_host::sinks::{events, http, log, state, topics};

@@ -1,0 +1,20 @@
+//! The guests that are part of this program.
+
+/// Their names, in the order they are listed in.
+pub const NAMES: [&str; 2] = ["publish", "pubdir"];
+
+/// The component of a built-in guest.
+#[must_use]
+pub fn component(name: &str) -> Option<&'static [u8]> {
+    match name {
+        "publish" => Some(include_bytes!(concat!(
+            env!("PYTEST_HOST_GUESTS"),
+            "/publish.wasm"
+        ))),
+        "pubdir" => Some(include_bytes!(concat!(
+            env!("PYTEST_HOST_GUESTS"),
+            "/pubdir.wasm"
+        ))),
+        _ => None,
+    }
+}

@@ -1,0 +1,93 @@
+//! Compiled modules on disk, mapped rather than read: a 20 MB guest loads in
+//! milliseconds.
+//!
+//! Loading one runs what is in it, so the folder has to be ours alone (0700);
+//! where it is not, modules are compiled anew each time.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy as _;
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::state::private_folder;
+
+/// The component in `bytes`, whose SHA-256 is `digest`, compiled.
+///
+/// # Errors
+///
+/// Where the bytes are no component that wasmtime takes.
+pub fn compile(engine: &Engine, bytes: &[u8], digest: &str) -> wasmtime::Result<Component> {
+    let Some(file) = folder().map(|folder| folder.join(file_name(engine, digest))) else {
+        return Component::new(engine, bytes);
+    };
+    if let Some(component) = load(engine, &file) {
+        return Ok(component);
+    }
+    let compiled = engine.precompile_component(bytes)?;
+    if let Err(error) = store(&file, &compiled) {
+        tracing::warn!(
+            "cannot keep a compiled module in {}: {error}",
+            file.display()
+        );
+        return Component::new(engine, bytes);
+    }
+    match load(engine, &file) {
+        Some(component) => Ok(component),
+        None => Component::new(engine, bytes),
+    }
+}
+
+/// Named by content and by what the engine would refuse to load it for.
+fn file_name(engine: &Engine, digest: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    format!("{digest}-{:016x}.cwasm", hasher.finish())
+}
+
+#[expect(unsafe_code, reason = "mapping a compiled module runs it; see SAFETY")]
+fn load(engine: &Engine, file: &Path) -> Option<Component> {
+    if !file.is_file() {
+        return None;
+    }
+    // SAFETY: the file is one that `store` wrote: `folder` has checked that only
+    // this user can write there, and a finished file is never written to again.
+    match unsafe { Component::deserialize_file(engine, file) } {
+        Ok(component) => Some(component),
+        Err(error) => {
+            tracing::warn!(
+                "compiling anew, {} cannot be loaded: {error}",
+                file.display()
+            );
+            None
+        }
+    }
+}
+
+/// Whole or not at all: another process may be looking for the same file.
+fn store(file: &Path, compiled: &[u8]) -> io::Result<()> {
+    let unfinished = file.with_extension(format!("{}.tmp", uuid::Uuid::new_v4().simple()));
+    std::fs::write(&unfinished, compiled)?;
+    std::fs::rename(&unfinished, file).inspect_err(|_| {
+        let _ = std::fs::remove_file(&unfinished);
+    })
+}
+
+/// The cache's folder, where it can be had and is ours alone.
+#[must_use]
+pub fn folder() -> Option<PathBuf> {
+    let base = etcetera::choose_base_strategy().ok()?.cache_dir();
+    let folder = base.join("pytest-host").join("modules");
+    match private_folder(&folder) {
+        Ok(()) => Some(folder),
+        Err(error) => {
+            tracing::warn!(
+                "compiled modules are not kept: {}: {error}",
+                folder.display()
+            );
+            None
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! What a sink may reach: HTTP authorities and folders.
+//!
+//! | form | means |
+//! |---|---|
+//! | `https://hooks.slack.com` | that scheme and host, on the scheme's own port |
+//! | `http://127.0.0.1:7777` | that scheme, host and port |
+//! | `https://*.example.com` | any host below `example.com`, not `example.com` itself |
+//!
+//! An empty list denies all. A path, query or user in a grant is refused: it
+//! would suggest a limit that is not there.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use url::Url;
+
+/// One authority that a sink may send HTTP requests to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpGrant {
+    scheme: String,
+    host: HostPattern,
+    port: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum HostPattern {
+    Exact(String),
+    /// Any host that ends in a dot and this.
+    Below(String),
+}
+
+/// Why a text is not an HTTP grant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not scheme://host or scheme://host:port with http or https")]
+pub struct BadHttpGrant(String);
+
+impl HttpGrant {
+    /// Whether a request to `url` is covered.
+    #[must_use]
+    pub fn covers(&self, url: &Url) -> bool {
+        url.scheme() == self.scheme
+            && url.port_or_known_default() == Some(self.port)
+            && url
+                .host_str()
+                .is_some_and(|host| self.host.covers(&host.to_ascii_lowercase()))
+    }
+
+    /// The host and port, where the grant names one host.
+    #[must_use]
+    pub fn authority(&self) -> Option<(&str, u16)> {
+        match &self.host {
+            HostPattern::Exact(host) => Some((host.trim_matches(['[', ']']), self.port)),
+            HostPattern::Below(_) => None,
+        }
+    }
+
+    /// Whether everything that `other` allows is allowed by this grant too.
+    #[must_use]
+    pub fn includes(&self, other: &Self) -> bool {
+        self.scheme == other.scheme
+            && self.port == other.port
+            && match &other.host {
+                HostPattern::Exact(host) => self.host.covers(host),
+                HostPattern::Below(_) => self.host == other.host,
+            }
+    }
+}
+
+impl HostPattern {
+    fn covers(&self, host: &str) -> bool {
+        match self {
+            Self::Exact(exact) => exact == host,
+            Self::Below(parent) => host
+                .strip_suffix(parent.as_str())
+                .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
+        }
+    }
+}
+
+impl FromStr for HttpGrant {
+    type Err = BadHttpGrant;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bad = || BadHttpGrant(text.to_owned());
+        let (scheme, rest) = text.split_once("://").ok_or_else(bad)?;
+        let (wildcard, rest) = match rest.strip_prefix("*.") {
+            Some(rest) => (true, rest),
+            None => (false, rest),
+        };
+        let url = Url::parse(&format!("{scheme}://{rest}")).map_err(|_| bad())?;
+        let plain = matches!(url.scheme(), "http" | "https")
+            && url.path() == "/"
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none();
+        let host = url.host_str().filter(|host| !host.contains('*'));
+        let (true, Some(host), Some(port)) = (plain, host, url.port_or_known_default()) else {
+            return Err(bad());
+        };
+        let host = host.to_ascii_lowercase();
+        Ok(Self {
+            scheme: url.scheme().to_owned(),
+            host: if wildcard {
+                HostPattern::Below(host)
+            } else {
+                HostPattern::Exact(host)
+            },
+            port,
+        })
+    }
+}
+
+impl fmt::Display for HttpGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = match &self.host {
+            HostPattern::Exact(host) => host.clone(),
+            HostPattern::Below(parent) => format!("*.{parent}"),
+        };
+        write!(f, "{}://{host}", self.scheme)?;
+        let default = if self.scheme == "https" { 443 } else { 80 };
+        if self.port != default {
+            write!(f, ":{}", self.port)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a granted folder may be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    Read,
+    Write,
+}
+
+/// One folder that a sink may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FolderGrant {
+    /// The name that the guest knows it by.
+    pub guest: String,
+    /// Where it is.
+    pub host: PathBuf,
+    pub access: Access,
+}
+
+/// Everything a sink was granted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grants {
+    pub http: Vec<HttpGrant>,
+    pub folders: Vec<FolderGrant>,
+}
+
+impl Grants {
+    /// Whether a request to `url` is granted.
+    #[must_use]
+    pub fn allows(&self, url: &Url) -> bool {
+        self.http.iter().any(|grant| grant.covers(url))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn covers(grant: &str, url: &str) -> bool {
+        grant
+            .parse::<HttpGrant>()
+            .unwrap()
+            .covers(&Url::parse(url).unwrap())
+    }
+
+    #[test]
+    fn a_grant_covers_its_scheme_host_and_port_alone() {
+        let grant = "http://127.0.0.1:7777";
+        assert!(covers(grant, "http://127.0.0.1:7777/a?b=c"));
+        assert!(!covers(grant, "https://127.0.0.1:7777/"));
+        assert!(!covers(grant, "http://127.0.0.1:7778/"));
+        assert!(!covers(grant, "http://127.0.0.2:7777/"));
+        assert!(covers(
+            "https://Hooks.Slack.com",
+            "https://hooks.slack.com:443/x"
+        ));
+        assert!(covers("http://[::1]:80", "http://[::1]/"));
+    }
+
+    #[test]
+    fn a_wildcard_covers_what_is_below_and_not_the_name_itself() {
+        let grant = "https://*.example.com";
+        assert!(covers(grant, "https://a.example.com/"));
+        assert!(covers(grant, "https://a.b.example.com/"));
+        assert!(!covers(grant, "https://example.com/"));
+        assert!(!covers(grant, "https://evilexample.com/"));
+        assert!(!covers(grant, "https://a.example.com.evil.org/"));
+    }
+
+    #[test]
+    fn what_is_no_authority_is_refused() {
+        for text in [
+            "",
+            "example.com",
+            "ftp://example.com",
+            "https://example.com/path",
+            "https://user@example.com",
+            "https://exa*mple.com",
+            "https://*",
+            "http://a b",
+        ] {
+            assert!(text.parse::<HttpGrant>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn grants_print_as_they_are_written() {
+        for text in [
+            "https://a.example.com",
+            "http://127.0.0.1:7777",
+            "https://*.example.com:8443",
+        ] {
+            assert_eq!(text.parse::<HttpGrant>().unwrap().to_string(), text);
+        }
+    }
+}

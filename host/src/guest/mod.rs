@@ -1,0 +1,15 @@
+//! Guests: WebAssembly components held to what they were granted.
+
+pub mod bindings;
+pub mod builtin;
+pub mod cache;
+pub mod capability;
+pub mod client;
+pub mod engine;
+pub mod grants;
+pub mod instance;
+pub mod limits;
+pub mod module;
+mod proxy;
+pub mod sink;
+pub mod store;

@@ -1,0 +1,280 @@
+//! A component, told apart from everything else that a user may name as one.
+
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+use sha2::{Digest as _, Sha256};
+use wasmtime::Engine;
+use wasmtime::component::{Component, HasSelf, Linker};
+
+use super::bindings::{SinkGuest, SinkGuestPre};
+use super::store::GuestData;
+use super::{builtin, cache, engine};
+use crate::config::ModuleSource;
+
+/// The package of the contract, and the version of it that this host speaks.
+const CONTRACT: &str = "pytest-host:sinks";
+pub const CONTRACT_VERSION: &str = "0.1.0";
+/// Interfaces of the contract that a guest may import.
+const OWN: [&str; 5] = ["events", "http", "log", "state", "topics"];
+/// Packages of WASI that are linked, all of 0.2.
+const WASI: [&str; 7] = [
+    "cli",
+    "clocks",
+    "filesystem",
+    "http",
+    "io",
+    "random",
+    "sockets",
+];
+
+/// Why a file cannot be a sink. Reads on after "sink NAME: ".
+#[derive(Debug, thiserror::Error)]
+pub enum ModuleError {
+    #[error("{path} is not there")]
+    Missing { path: String },
+    #[error("{path} cannot be read: {error}")]
+    Unreadable { path: String, error: io::Error },
+    #[error("{path} is not WebAssembly")]
+    NotWasm { path: String },
+    #[error(
+        "{path} is a core WebAssembly module, not a component; build it for wasm32-wasip2, or wrap it with `wasm-tools component new`"
+    )]
+    CoreModule { path: String },
+    #[error("{path} is not a valid component: {error}")]
+    Malformed { path: String, error: String },
+    #[error("{path} imports {import}, which this host does not know; {known}")]
+    UnknownImport {
+        path: String,
+        import: String,
+        known: String,
+    },
+    #[error("{path} {problem}")]
+    NotASink { path: String, problem: String },
+    #[error("{path} has the SHA-256 {found}, but sha256 = {expected} is asked for")]
+    OtherDigest {
+        path: String,
+        found: String,
+        expected: String,
+    },
+    #[error("this machine cannot run WebAssembly: {0}")]
+    NoEngine(Arc<wasmtime::Error>),
+}
+
+/// A component that is a sink, compiled and linked.
+#[derive(Clone)]
+pub struct Module {
+    pub engine: Engine,
+    pub linked: SinkGuestPre<GuestData>,
+}
+
+impl Module {
+    /// Loads, compiles and checks a component.
+    ///
+    /// # Errors
+    ///
+    /// Whatever makes it no sink for this host.
+    pub fn load(source: &ModuleSource, pin: Option<&str>) -> Result<Self, ModuleError> {
+        let engine = engine::engine().map_err(ModuleError::NoEngine)?;
+        let (path, bytes) = read(source)?;
+        let digest = hex(&Sha256::digest(&bytes));
+        if let Some(expected) = pin.filter(|expected| *expected != digest) {
+            return Err(ModuleError::OtherDigest {
+                path,
+                found: digest,
+                expected: expected.to_owned(),
+            });
+        }
+        let malformed = |error: wasmtime::Error| ModuleError::Malformed {
+            path: path.clone(),
+            error: one_line(&error),
+        };
+        let component = cache::compile(&engine, &bytes, &digest).map_err(malformed)?;
+        check(&engine, &component, &path)?;
+        let linker = linker().map_err(|error| ModuleError::NoEngine(Arc::clone(error)))?;
+        let linked = linker
+            .instantiate_pre(&component)
+            .and_then(SinkGuestPre::new)
+            .map_err(|error| ModuleError::NotASink {
+                path: path.clone(),
+                problem: format!(
+                    "does not fit the contract {CONTRACT}@{CONTRACT_VERSION}: {}",
+                    one_line(&error)
+                ),
+            })?;
+        Ok(Self { engine, linked })
+    }
+}
+
+fn read(source: &ModuleSource) -> Result<(String, std::borrow::Cow<'static, [u8]>), ModuleError> {
+    let path = match source {
+        ModuleSource::Builtin(name) => {
+            let bytes = builtin::component(name)
+                .ok_or_else(|| ModuleError::Missing { path: name.clone() })?;
+            return Ok((format!("the built-in {name}"), bytes.into()));
+        }
+        ModuleSource::File(path) => path,
+    };
+    let shown = path.display().to_string();
+    let bytes = std::fs::read(path).map_err(|error| unreadable(path, error))?;
+    // The preamble: magic, then a version of 16 bits and a layer of 16 bits.
+    match bytes.get(..8) {
+        Some([0, b'a', b's', b'm', _, _, 1, 0]) => Ok((shown, bytes.into())),
+        Some([0, b'a', b's', b'm', ..]) => Err(ModuleError::CoreModule { path: shown }),
+        _ => Err(ModuleError::NotWasm { path: shown }),
+    }
+}
+
+fn unreadable(path: &Path, error: io::Error) -> ModuleError {
+    let path = path.display().to_string();
+    match error.kind() {
+        io::ErrorKind::NotFound => ModuleError::Missing { path },
+        _ => ModuleError::Unreadable { path, error },
+    }
+}
+
+/// Looks at the component's type, before anything of it runs.
+fn check(engine: &Engine, component: &Component, path: &str) -> Result<(), ModuleError> {
+    let component = component.component_type();
+    for (import, _) in component.imports(engine) {
+        if !is_known(import) {
+            return Err(ModuleError::UnknownImport {
+                path: path.to_owned(),
+                import: import.to_owned(),
+                known: format!(
+                    "known are {CONTRACT}/{{{}}}@{CONTRACT_VERSION} and WASI 0.2",
+                    OWN.join(",")
+                ),
+            });
+        }
+    }
+    let wanted = format!("{CONTRACT}/sink@{CONTRACT_VERSION}");
+    let mut other = None;
+    for (export, _) in component.exports(engine) {
+        if export == wanted {
+            return Ok(());
+        }
+        if export.starts_with(&format!("{CONTRACT}/sink@")) {
+            other = Some(export.to_owned());
+        }
+    }
+    let problem = match other {
+        Some(other) => format!("exports {other}; this host speaks {wanted}"),
+        None => format!("exports no {wanted}, so it is no sink (world sink-guest)"),
+    };
+    Err(ModuleError::NotASink {
+        path: path.to_owned(),
+        problem,
+    })
+}
+
+fn is_known(import: &str) -> bool {
+    let Some((interface, version)) = import.rsplit_once('@') else {
+        return false;
+    };
+    let Some((package, name)) = interface.split_once('/') else {
+        return false;
+    };
+    if package == CONTRACT {
+        version == CONTRACT_VERSION && OWN.contains(&name)
+    } else {
+        package
+            .strip_prefix("wasi:")
+            .is_some_and(|name| WASI.contains(&name))
+            && version.starts_with("0.2.")
+    }
+}
+
+fn linker() -> Result<&'static Linker<GuestData>, &'static Arc<wasmtime::Error>> {
+    static LINKER: LazyLock<Result<Linker<GuestData>, Arc<wasmtime::Error>>> =
+        LazyLock::new(|| {
+            let engine = engine::engine()?;
+            let mut linker = Linker::new(&engine);
+            wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+            wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+            SinkGuest::add_to_linker::<_, HasSelf<_>>(&mut linker, |data| data)?;
+            Ok(linker)
+        });
+    LINKER.as_ref()
+}
+
+fn one_line(error: &wasmtime::Error) -> String {
+    format!("{error:#}")
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(name: &str, bytes: &[u8]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(name);
+        std::fs::write(&file, bytes).unwrap();
+        let error = match Module::load(&ModuleSource::File(file), None) {
+            Ok(_) => panic!("{name} was loaded"),
+            Err(error) => error.to_string(),
+        };
+        error.replace(&format!("{}/", folder.path().display()), "")
+    }
+
+    #[test]
+    fn what_is_no_component_is_told_apart() {
+        assert_eq!(load("text.wasm", b"hello"), "text.wasm is not WebAssembly");
+        let core = wat::parse_str("(module)").unwrap();
+        assert!(load("core.wasm", &core).starts_with("core.wasm is a core WebAssembly module"));
+        let component = wat::parse_str("(component)").unwrap();
+        assert_eq!(
+            load("empty.wasm", &component),
+            "empty.wasm exports no pytest-host:sinks/sink@0.1.0, so it is no sink (world sink-guest)"
+        );
+        let mut cut = wat::parse_str("(component (core module (memory 1)))").unwrap();
+        cut.pop();
+        assert!(load("cut.wasm", &cut).starts_with("cut.wasm is not a valid component: "));
+    }
+
+    #[test]
+    fn an_import_that_the_host_does_not_know_is_named() {
+        let component =
+            wat::parse_str(r#"(component (import "acme:lamp/switch@1.0.0" (instance)))"#).unwrap();
+        assert_eq!(
+            load("lamp.wasm", &component),
+            "lamp.wasm imports acme:lamp/switch@1.0.0, which this host does not know; known are pytest-host:sinks/{events,http,log,state,topics}@0.1.0 and WASI 0.2"
+        );
+    }
+
+    #[test]
+    fn a_missing_module_and_another_digest_are_told() {
+        let missing = Module::load(&ModuleSource::File("no/such.wasm".into()), None);
+        assert_eq!(
+            missing.err().unwrap().to_string(),
+            "no/such.wasm is not there"
+        );
+        let builtin = ModuleSource::Builtin("publish".into());
+        let other = Module::load(&builtin, Some("00"))
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            other.starts_with("the built-in publish has the SHA-256 "),
+            "{other}"
+        );
+    }
+
+    #[test]
+    fn the_built_in_guests_are_sinks() {
+        for name in builtin::NAMES {
+            assert!(
+                Module::load(&ModuleSource::Builtin(name.into()), None).is_ok(),
+                "{name}"
+            );
+        }
+    }
+}

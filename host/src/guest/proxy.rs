@@ -1,0 +1,131 @@
+//! Connections by way of the proxies that the environment names, as curl reads it:
+//! `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{HeaderValue, Uri};
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_util::client::proxy::matcher::Matcher;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tower_service::Service;
+
+use super::client::BoxError;
+
+/// Connects to where a request goes, or to the proxy in between.
+#[derive(Clone, Debug)]
+pub struct ProxyConnector {
+    direct: HttpConnector,
+    proxies: Arc<Matcher>,
+}
+
+impl ProxyConnector {
+    #[must_use]
+    pub fn new(direct: HttpConnector, proxies: Matcher) -> Self {
+        Self {
+            direct,
+            proxies: Arc::new(proxies),
+        }
+    }
+
+    /// What a request to `uri` has to tell the proxy about who asks. Inside a
+    /// tunnel the proxy sees no request, and `connect` has told it before.
+    #[must_use]
+    pub fn authorization(&self, uri: &Uri) -> Option<HeaderValue> {
+        if uri.scheme_str() == Some("https") {
+            return None;
+        }
+        self.proxies.intercept(uri)?.basic_auth().cloned()
+    }
+}
+
+impl Service<Uri> for ProxyConnector {
+    type Response = Route;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Route, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.direct.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, destination: Uri) -> Self::Future {
+        let Some(proxy) = self.proxies.intercept(&destination) else {
+            let connecting = self.direct.call(destination);
+            return Box::pin(async { Ok(Route::new(connecting.await?, false)) });
+        };
+        if destination.scheme_str() == Some("https") {
+            let mut tunnel = Tunnel::new(proxy.uri().clone(), self.direct.clone());
+            if let Some(authorization) = proxy.basic_auth() {
+                tunnel = tunnel.with_auth(authorization.clone());
+            }
+            return Box::pin(async move { Ok(Route::new(tunnel.call(destination).await?, false)) });
+        }
+        let connecting = self.direct.call(proxy.uri().clone());
+        Box::pin(async { Ok(Route::new(connecting.await?, true)) })
+    }
+}
+
+/// A connection, and whether a proxy reads the requests on it: those name the
+/// whole URL.
+#[derive(Debug)]
+pub struct Route {
+    stream: TokioIo<TcpStream>,
+    proxied: bool,
+}
+
+impl Route {
+    fn new(stream: TokioIo<TcpStream>, proxied: bool) -> Self {
+        Self { stream, proxied }
+    }
+}
+
+impl Connection for Route {
+    fn connected(&self) -> Connected {
+        self.stream.connected().proxy(self.proxied)
+    }
+}
+
+impl Read for Route {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl Write for Route {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, buffers)
+    }
+}

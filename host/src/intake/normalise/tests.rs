@@ -1,0 +1,198 @@
+use super::*;
+use crate::protocol::frame;
+
+struct Session {
+    normaliser: Normaliser,
+    main: Position,
+    intake: Intake,
+}
+
+impl Session {
+    fn new() -> Self {
+        Self {
+            normaliser: Normaliser::new("run"),
+            main: Position::default(),
+            intake: Intake::default(),
+        }
+    }
+
+    fn take(&mut self, text: &str) {
+        let frame = frame::read(text.as_bytes()).unwrap();
+        self.normaliser
+            .take(frame, &mut self.main, 100.0, &mut self.intake);
+    }
+
+    fn take_as(&mut self, worker: &mut Position, text: &str) {
+        let frame = frame::read(text.as_bytes()).unwrap();
+        self.normaliser.take(frame, worker, 100.0, &mut self.intake);
+    }
+
+    fn events(&mut self) -> Vec<Event> {
+        self.intake
+            .drafts
+            .drain(..)
+            .map(|draft| draft.event)
+            .collect()
+    }
+}
+
+const ITEMS: &str = r#"{"k":"items","c":"h","first":0,"tests":[
+    {"nodeid":"t.py::a[x::y]","path":"t.py","name":"a[x::y]","domain":"a[x::y]","group":"g"},
+    {"nodeid":"t.py::b","path":"t.py","name":"b","domain":"b"}]}"#;
+const COLLECTED: &str = r#"{"k":"collected","t":1,"c":"h","count":2}"#;
+
+fn worker(name: &str) -> Position {
+    Position {
+        worker: Some(name.into()),
+        ..Position::default()
+    }
+}
+
+#[test]
+fn a_passing_test_becomes_all_of_its_events() {
+    let mut session = Session::new();
+    session.take(ITEMS);
+    session.take(COLLECTED);
+    session.take(r#"{"k":"start","i":0,"a":1,"t":2}"#);
+    session.take(r#"{"k":"end","i":0,"a":1,"t":5,"verdict":"passed","passed":{"teardown":[4,5,1],"setup":[2,3,1],"call":[3,4,1]}}"#);
+    let events = session.events();
+    let phases: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::PhaseFinished(report) => Some((
+                report.phase,
+                report.name.as_str(),
+                report.group.as_deref(),
+                report.stop,
+            )),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        phases,
+        [
+            (events::Phase::Setup, "a[x::y]", Some("g"), 3.0),
+            (events::Phase::Call, "a[x::y]", Some("g"), 4.0),
+            (events::Phase::Teardown, "a[x::y]", Some("g"), 5.0),
+        ]
+    );
+    let Some(Event::TestFinished(end)) = events.last() else {
+        panic!("{events:?}")
+    };
+    assert_eq!((end.verdict, end.duration), (Verdict::Passed, 3.0));
+}
+
+#[test]
+fn what_workers_say_alike_is_said_once() {
+    let mut session = Session::new();
+    let (mut first, mut second) = (worker("gw0"), worker("gw1"));
+    for worker in [&mut first, &mut second] {
+        session.take_as(worker, r#"{"k":"collect-failed","t":0,"nodeid":"x.py","failure":{"kind":"E","message":"m","longrepr":"l"}}"#);
+        session.take_as(worker, r#"{"k":"deselected","t":0,"nodeids":["t.py::c"]}"#);
+        session.take_as(worker, ITEMS);
+        session.take_as(worker, COLLECTED);
+    }
+    let events = session.events();
+    assert_eq!(events.len(), 4, "{events:?}");
+    assert_eq!(second.collection.as_deref(), Some("h"));
+    session.take_as(&mut second, r#"{"k":"start","i":1,"a":1,"t":2}"#);
+    assert_eq!(
+        session.events(),
+        [Event::TestStarted(("t.py::b".into(), 1))]
+    );
+}
+
+#[test]
+fn tests_that_never_ran_and_never_ended_are_named() {
+    let mut session = Session::new();
+    session.take(r#"{"k":"session","t":0,"session":{"rootdir":"/r","invocation_dir":"/r","args":[],"started":0,
+        "pytest_version":"9","python_version":"3","python_prefixes":["",""],"hostname":"h","pid":1}}"#);
+    session.take(ITEMS);
+    session.take(COLLECTED);
+    session.take(r#"{"k":"start","i":0,"a":1,"t":2}"#);
+    session.events();
+    let events: Vec<Event> = session
+        .normaliser
+        .close(true, 9.0)
+        .into_iter()
+        .map(|d| d.event)
+        .collect();
+    assert_eq!(
+        events,
+        [
+            Event::TestFinished(TestEnd {
+                nodeid: "t.py::a[x::y]".into(),
+                attempt: 1,
+                verdict: Verdict::Crashed,
+                duration: 7.0
+            }),
+            Event::NotRun(("t.py::b".into(), "aborted".into())),
+            Event::SessionFinished(SessionEnd {
+                exitstatus: None,
+                reason: Some("aborted".into())
+            }),
+        ]
+    );
+}
+
+#[test]
+fn why_tests_did_not_run_is_the_sessions_reason() {
+    let mut session = Session::new();
+    session.take(ITEMS);
+    session.take(r#"{"k":"finish","t":3,"exitstatus":1,"reason":"maxfail"}"#);
+    session.events();
+    let events: Vec<Event> = session
+        .normaliser
+        .close(false, 9.0)
+        .into_iter()
+        .map(|d| d.event)
+        .collect();
+    assert!(
+        events.contains(&Event::NotRun(("t.py::b".into(), "maxfail".into()))),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn a_crash_is_told_in_the_workers_name() {
+    let mut session = Session::new();
+    let mut gw0 = worker("gw0");
+    session.take_as(&mut gw0, ITEMS);
+    session.take_as(&mut gw0, COLLECTED);
+    session.take_as(&mut gw0, r#"{"k":"start","i":0,"a":1,"t":2}"#);
+    session.events();
+    session.take(r#"{"k":"crash","t":5,"nodeid":"t.py::a[x::y]","worker":"gw0","message":"worker 'gw0' crashed"}"#);
+    assert!(
+        session
+            .intake
+            .drafts
+            .iter()
+            .all(|draft| draft.worker.as_deref() == Some("gw0"))
+    );
+    let events = session.events();
+    let Event::PhaseFinished(report) = &events[0] else {
+        panic!("{events:?}")
+    };
+    assert_eq!(
+        (
+            report.name.as_str(),
+            report.group.as_deref(),
+            report.duration
+        ),
+        ("a[x::y]", Some("g"), 3.0)
+    );
+    assert!(
+        session
+            .normaliser
+            .close(false, 9.0)
+            .iter()
+            .all(|d| !matches!(d.event, Event::TestFinished(_)))
+    );
+}
+
+#[test]
+fn names_are_found_in_node_ids_that_were_never_announced() {
+    assert_eq!(name_in("a/t.py::C::m[x::y/z]"), "m[x::y/z]");
+    assert_eq!(name_in("t.py::m"), "m");
+    assert_eq!(name_in("README.md"), "README.md");
+}

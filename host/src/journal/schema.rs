@@ -1,0 +1,90 @@
+//! The tables of a journal file.
+
+use rusqlite::Connection;
+
+use super::JournalError;
+
+/// The format that this host writes. A newer one is refused, never guessed at.
+pub const FORMAT: u32 = 1;
+
+const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS events (
+    seq    INTEGER PRIMARY KEY,
+    time   REAL NOT NULL,
+    worker TEXT,
+    event  TEXT NOT NULL            -- JSON, as the contract of format 1 names it
+) STRICT;
+CREATE TABLE IF NOT EXISTS run (
+    only   INTEGER PRIMARY KEY CHECK (only = 1),
+    closed INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS processes (
+    process    TEXT PRIMARY KEY,
+    file       INTEGER NOT NULL,
+    offset     INTEGER NOT NULL,
+    ended      INTEGER NOT NULL,
+    pid        INTEGER NOT NULL,
+    worker     TEXT,
+    collection TEXT
+) STRICT;
+CREATE TABLE IF NOT EXISTS items (
+    collection TEXT NOT NULL,
+    position   INTEGER NOT NULL,
+    nodeid     TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    grouped    TEXT,
+    PRIMARY KEY (collection, position)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sinks (
+    position  INTEGER PRIMARY KEY,
+    name      TEXT NOT NULL UNIQUE,
+    spec      TEXT NOT NULL,
+    cursor    INTEGER NOT NULL DEFAULT 0,
+    delivered INTEGER NOT NULL DEFAULT 0,
+    closed    INTEGER NOT NULL DEFAULT 0,
+    disabled  INTEGER NOT NULL DEFAULT 0,
+    error     TEXT
+) STRICT;
+CREATE TABLE IF NOT EXISTS pending (
+    sink     TEXT NOT NULL,
+    seq      INTEGER NOT NULL,
+    due      REAL NOT NULL,
+    attempts INTEGER NOT NULL,
+    why      TEXT NOT NULL,
+    test     TEXT,
+    PRIMARY KEY (sink, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS dead_letters (
+    sink TEXT NOT NULL,
+    seq  INTEGER NOT NULL,
+    why  TEXT NOT NULL,
+    time REAL NOT NULL,
+    PRIMARY KEY (sink, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS state (
+    sink  TEXT NOT NULL,
+    key   TEXT NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (sink, key)
+) STRICT, WITHOUT ROWID;
+INSERT OR IGNORE INTO run (only, closed) VALUES (1, 0);
+";
+
+/// Makes the tables of a new file, and refuses one of a newer format.
+pub fn prepare(connection: &Connection) -> Result<(), JournalError> {
+    // A process that dies loses nothing; a power loss may lose the last commits.
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found > FORMAT {
+        return Err(JournalError::Newer {
+            found,
+            known: FORMAT,
+        });
+    }
+    if found < FORMAT {
+        connection.execute_batch(TABLES)?;
+        connection.pragma_update(None, "user_version", FORMAT)?;
+    }
+    Ok(())
+}

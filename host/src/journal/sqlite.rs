@@ -1,0 +1,393 @@
+//! One SQLite file a run: WAL, one connection that writes, one that reads.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, Transaction, params};
+
+use super::{
+    BatchLimit, DeadLetter, Head, Intake, Item, Items, Journal, JournalError, Pending, Position,
+    Progress, Seq, Standing, schema,
+};
+use crate::config::SinkSpec;
+use crate::guest::bindings::events::Envelope;
+
+/// How long to wait for another process that reads or writes the same file.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// A journal in a file.
+pub struct SqliteJournal {
+    writer: Mutex<Connection>,
+    reader: Mutex<Connection>,
+}
+
+impl SqliteJournal {
+    /// Opens the journal in `file`, made where it is not there.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be opened, is no journal or is of a newer format.
+    pub fn open(file: &Path) -> Result<Self, JournalError> {
+        let writer = Connection::open(file)?;
+        writer.busy_timeout(BUSY)?;
+        schema::prepare(&writer)?;
+        let reader = Connection::open_with_flags(
+            file,
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?;
+        reader.busy_timeout(BUSY)?;
+        Ok(Self {
+            writer: Mutex::new(writer),
+            reader: Mutex::new(reader),
+        })
+    }
+
+    fn reader(&self) -> MutexGuard<'_, Connection> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, JournalError>,
+    ) -> Result<T, JournalError> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let transaction = writer.transaction()?;
+        let done = work(&transaction)?;
+        transaction.commit()?;
+        Ok(done)
+    }
+}
+
+impl Journal for SqliteJournal {
+    fn append(&self, intake: &Intake) -> Result<Head, JournalError> {
+        self.write(|transaction| {
+            let mut head = head(transaction)?;
+            let mut insert = transaction.prepare_cached(
+                "INSERT INTO events (seq, time, worker, event) VALUES (?, ?, ?, ?)",
+            )?;
+            for draft in &intake.drafts {
+                head.last += 1;
+                let event = serde_json::to_string(&draft.event)?;
+                insert.execute(params![head.last, draft.time, draft.worker, event])?;
+            }
+            for items in &intake.items {
+                insert_items(transaction, items)?;
+            }
+            for (process, position) in &intake.positions {
+                upsert_position(transaction, process, position)?;
+            }
+            if intake.closed {
+                transaction.execute("UPDATE run SET closed = 1", [])?;
+                head.closed = true;
+            }
+            Ok(head)
+        })
+    }
+
+    fn head(&self) -> Result<Head, JournalError> {
+        head(&self.reader())
+    }
+
+    fn read(&self, cursor: Seq, limit: BatchLimit) -> Result<Vec<Envelope>, JournalError> {
+        let reader = self.reader();
+        let mut select = reader.prepare_cached(
+            "SELECT seq, time, worker, event FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
+        )?;
+        let mut rows = select.query(params![cursor, limit.events])?;
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        while let Some(row) = rows.next()? {
+            bytes += row
+                .get_ref(3)?
+                .as_str()
+                .map_err(rusqlite::Error::from)?
+                .len();
+            if bytes > limit.bytes && !found.is_empty() {
+                break;
+            }
+            found.push(envelope(row)?);
+        }
+        Ok(found)
+    }
+
+    fn pick(&self, seqs: &[Seq]) -> Result<Vec<Envelope>, JournalError> {
+        let reader = self.reader();
+        let mut select =
+            reader.prepare_cached("SELECT seq, time, worker, event FROM events WHERE seq = ?")?;
+        let mut found = Vec::with_capacity(seqs.len());
+        for seq in seqs {
+            let mut rows = select.query([seq])?;
+            if let Some(row) = rows.next()? {
+                found.push(envelope(row)?);
+            }
+        }
+        Ok(found)
+    }
+
+    fn positions(&self) -> Result<BTreeMap<String, Position>, JournalError> {
+        let reader = self.reader();
+        let mut select = reader.prepare(
+            "SELECT process, file, offset, ended, pid, worker, collection FROM processes",
+        )?;
+        let rows = select.query_map([], |row| {
+            let position = Position {
+                file: row.get(1)?,
+                offset: row.get(2)?,
+                ended: row.get(3)?,
+                pid: row.get(4)?,
+                worker: row.get(5)?,
+                collection: row.get(6)?,
+            };
+            Ok((row.get(0)?, position))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn items(&self) -> Result<Vec<Items>, JournalError> {
+        let reader = self.reader();
+        let mut select = reader.prepare(
+            "SELECT collection, position, nodeid, name, grouped FROM items ORDER BY collection, position",
+        )?;
+        let mut rows = select.query([])?;
+        let mut found: Vec<Items> = Vec::new();
+        while let Some(row) = rows.next()? {
+            let collection: String = row.get(0)?;
+            let item = Item {
+                nodeid: row.get(2)?,
+                name: row.get(3)?,
+                group: row.get(4)?,
+            };
+            match found
+                .last_mut()
+                .filter(|last| last.collection == collection)
+            {
+                Some(last) => last.items.push(item),
+                None => found.push(Items {
+                    collection,
+                    first: row.get(1)?,
+                    items: vec![item],
+                }),
+            }
+        }
+        Ok(found)
+    }
+
+    fn register(&self, spec: &SinkSpec) -> Result<(), JournalError> {
+        let text = serde_json::to_string(spec)?;
+        self.write(|transaction| {
+            transaction.execute(
+                "INSERT INTO sinks (name, spec) VALUES (?1, ?2)
+                 ON CONFLICT (name) DO UPDATE SET spec = ?2",
+                params![spec.name, text],
+            )?;
+            Ok(())
+        })
+    }
+
+    fn sinks(&self) -> Result<Vec<SinkSpec>, JournalError> {
+        let reader = self.reader();
+        let mut select = reader.prepare("SELECT spec FROM sinks ORDER BY position")?;
+        let specs: Vec<String> = select
+            .query_map([], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        Ok(specs
+            .iter()
+            .map(|spec| serde_json::from_str(spec))
+            .collect::<Result<_, _>>()?)
+    }
+
+    fn standing(&self, sink: &str) -> Result<Standing, JournalError> {
+        let reader = self.reader();
+        let found = reader
+            .query_row(
+                "SELECT cursor, delivered, closed, disabled, error,
+                        (SELECT count(*) FROM dead_letters WHERE sink = name)
+                 FROM sinks WHERE name = ?",
+                [sink],
+                |row| {
+                    Ok(Standing {
+                        cursor: row.get(0)?,
+                        delivered: row.get(1)?,
+                        closed: row.get(2)?,
+                        disabled: row.get(3)?,
+                        error: row.get(4)?,
+                        set_aside: row.get(5)?,
+                        ..Standing::default()
+                    })
+                },
+            )
+            .optional()?;
+        let Some(mut standing) = found else {
+            return Ok(Standing::default());
+        };
+        standing.pending = pending(&reader, sink)?;
+        let mut select = reader.prepare_cached("SELECT key, value FROM state WHERE sink = ?")?;
+        standing.state = select
+            .query_map([sink], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<_, _>>()?;
+        Ok(standing)
+    }
+
+    fn commit(&self, sink: &str, progress: &Progress) -> Result<(), JournalError> {
+        self.write(|transaction| {
+            transaction
+                .prepare_cached(
+                    "UPDATE sinks SET cursor = max(cursor, ?2), delivered = delivered + ?3,
+                     closed = ?4, disabled = ?5, error = ?6 WHERE name = ?1",
+                )?
+                .execute(params![
+                    sink,
+                    progress.cursor,
+                    progress.delivered,
+                    progress.closed,
+                    progress.disabled,
+                    progress.error
+                ])?;
+            for seq in &progress.settled {
+                settle(transaction, sink, *seq)?;
+            }
+            for event in &progress.pending {
+                put_off(transaction, sink, event)?;
+            }
+            for letter in &progress.dead {
+                set_aside(transaction, sink, letter)?;
+            }
+            for (key, value) in &progress.state {
+                write_state(transaction, sink, key, value.as_deref())?;
+            }
+            Ok(())
+        })
+    }
+}
+
+fn head(connection: &Connection) -> Result<Head, JournalError> {
+    let mut select = connection
+        .prepare_cached("SELECT (SELECT coalesce(max(seq), 0) FROM events), closed FROM run")?;
+    Ok(select.query_row([], |row| {
+        Ok(Head {
+            last: row.get(0)?,
+            closed: row.get(1)?,
+        })
+    })?)
+}
+
+fn envelope(row: &Row<'_>) -> Result<Envelope, JournalError> {
+    let event = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
+    Ok(Envelope {
+        seq: row.get(0)?,
+        time: row.get(1)?,
+        worker: row.get(2)?,
+        event: serde_json::from_str(event)?,
+    })
+}
+
+fn insert_items(transaction: &Transaction<'_>, items: &Items) -> Result<(), JournalError> {
+    let mut insert = transaction.prepare_cached(
+        "INSERT OR IGNORE INTO items (collection, position, nodeid, name, grouped) VALUES (?, ?, ?, ?, ?)",
+    )?;
+    for (position, item) in (items.first..).zip(&items.items) {
+        insert.execute(params![
+            items.collection,
+            position,
+            item.nodeid,
+            item.name,
+            item.group
+        ])?;
+    }
+    Ok(())
+}
+
+fn upsert_position(
+    transaction: &Transaction<'_>,
+    process: &str,
+    position: &Position,
+) -> Result<(), JournalError> {
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO processes (process, file, offset, ended, pid, worker, collection)
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            process,
+            position.file,
+            position.offset,
+            position.ended,
+            position.pid,
+            position.worker,
+            position.collection
+        ])?;
+    Ok(())
+}
+
+fn pending(connection: &Connection, sink: &str) -> Result<Vec<Pending>, JournalError> {
+    let mut select = connection.prepare_cached(
+        "SELECT seq, due, attempts, why, test FROM pending WHERE sink = ? ORDER BY seq",
+    )?;
+    let rows = select.query_map([sink], |row| {
+        Ok(Pending {
+            seq: row.get(0)?,
+            due: row.get(1)?,
+            attempts: row.get(2)?,
+            why: row.get(3)?,
+            key: row.get(4)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn settle(transaction: &Transaction<'_>, sink: &str, seq: Seq) -> Result<(), JournalError> {
+    transaction
+        .prepare_cached("DELETE FROM pending WHERE sink = ? AND seq = ?")?
+        .execute(params![sink, seq])?;
+    Ok(())
+}
+
+fn put_off(transaction: &Transaction<'_>, sink: &str, event: &Pending) -> Result<(), JournalError> {
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO pending (sink, seq, due, attempts, why, test) VALUES (?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            sink,
+            event.seq,
+            event.due,
+            event.attempts,
+            event.why,
+            event.key
+        ])?;
+    Ok(())
+}
+
+fn set_aside(
+    transaction: &Transaction<'_>,
+    sink: &str,
+    letter: &DeadLetter,
+) -> Result<(), JournalError> {
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO dead_letters (sink, seq, why, time) VALUES (?, ?, ?, ?)",
+        )?
+        .execute(params![sink, letter.seq, letter.why, letter.time])?;
+    Ok(())
+}
+
+fn write_state(
+    transaction: &Transaction<'_>,
+    sink: &str,
+    key: &str,
+    value: Option<&[u8]>,
+) -> Result<(), JournalError> {
+    match value {
+        Some(value) => transaction
+            .prepare_cached("INSERT OR REPLACE INTO state (sink, key, value) VALUES (?, ?, ?)")?
+            .execute(params![sink, key, value])?,
+        None => transaction
+            .prepare_cached("DELETE FROM state WHERE sink = ? AND key = ?")?
+            .execute(params![sink, key])?,
+    };
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,12 @@
+//! The host that dispatches pytest events to WebAssembly guests.
+
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod core;
+pub mod dispatch;
+pub mod guest;
+pub mod intake;
+pub mod journal;
+pub mod protocol;
+pub mod state;

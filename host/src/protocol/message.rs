@@ -1,0 +1,145 @@
+//! Lines of JSON: between a core and whoever started it, and on the socket.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::Request;
+
+/// A line longer than this is no message of ours.
+pub const LINE_BYTES: u64 = 4 << 20;
+
+/// The first line that a core reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Launch {
+    pub directory: PathBuf,
+    #[serde(default)]
+    pub request: Option<Request>,
+    /// Seconds.
+    #[serde(default)]
+    pub drain_timeout: Option<f64>,
+}
+
+/// What a process of the adapter says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum FromAdapter {
+    Hello(Box<Hello>),
+    /// Nothing follows; tell when the sinks are done. Seconds.
+    Finish {
+        timeout: f64,
+    },
+}
+
+/// Which side of xdist a process is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    Session,
+    Worker,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hello {
+    pub protocol: u32,
+    pub token: String,
+    pub role: Role,
+    pub process: String,
+    pub pid: u32,
+    #[serde(default)]
+    pub directory: Option<PathBuf>,
+    #[serde(default)]
+    pub request: Option<Request>,
+    #[serde(default)]
+    pub worker: Option<String>,
+    #[serde(default)]
+    pub run: Option<String>,
+}
+
+/// What a core says, on the socket or its standard output.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum FromHost {
+    Listening {
+        address: PathBuf,
+    },
+    Welcome(Welcome),
+    Ready {
+        sinks: Vec<String>,
+    },
+    Refused {
+        message: String,
+    },
+    /// To `host run` only, while it waits for the sinks.
+    Progress {
+        sinks: Vec<SinkReport>,
+    },
+    Finished(Finished),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Welcome {
+    pub protocol: u32,
+    pub run: String,
+    pub segments: PathBuf,
+    pub segment_bytes: u64,
+    pub unread_bytes: u64,
+    pub text_bytes: u64,
+    /// Whether the adapter is to wait for the sinks at the end.
+    pub finish: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Finished {
+    /// Absent where no session ever began.
+    pub run: Option<String>,
+    pub sinks: Vec<SinkReport>,
+}
+
+/// How far a sink has come, in events.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SinkReport {
+    pub name: String,
+    pub delivered: u64,
+    pub set_aside: u64,
+    pub left: u64,
+    /// The last thing that went wrong, in one line.
+    pub error: Option<String>,
+}
+
+/// What whoever started a core says after the first line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum FromLauncher {
+    /// pytest has ended. Seconds.
+    Finish { timeout: f64 },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_of_the_protocol_page_are_understood() {
+        let hello = r#"{"type": "hello", "protocol": 1, "token": "t", "role": "session", "process": "main-4711", "pid": 4711,
+            "directory": "/p", "request": {"sinks": ["publish"], "settings": {"publish": {"url": "http://x"}}}, "more": 1}"#;
+        let FromAdapter::Hello(hello) = serde_json::from_str(hello).unwrap() else {
+            panic!("no hello");
+        };
+        assert_eq!(hello.role, Role::Session);
+        let request = hello.request.unwrap();
+        assert_eq!(request.sinks.unwrap(), ["publish"]);
+        assert_eq!(request.settings["publish"]["url"], "http://x");
+        assert_eq!(
+            serde_json::from_str::<FromAdapter>(r#"{"type":"finish","timeout":5.0}"#).unwrap(),
+            FromAdapter::Finish { timeout: 5.0 }
+        );
+        let refused = FromHost::Refused {
+            message: "no".into(),
+        };
+        assert_eq!(
+            serde_json::to_string(&refused).unwrap(),
+            r#"{"type":"refused","message":"no"}"#
+        );
+    }
+}

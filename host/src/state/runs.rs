@@ -1,0 +1,197 @@
+//! `.pytest_host/`: one folder a run.
+//!
+//! ```text
+//! .pytest_host/
+//!   .gitignore
+//!   core.log
+//!   runs/2026-11-21T10-10-42-3f9a/
+//!     lock         held by the core that owns the run
+//!     journal.db
+//!     segments/    what pytest wrote and is not in the journal yet
+//! ```
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy as _;
+use rustix::fs::FlockOperation;
+use sha2::{Digest as _, Sha256};
+
+use super::private_folder;
+
+const NAME: &str = ".pytest_host";
+
+/// The folder that runs are kept in.
+#[derive(Clone, Debug)]
+pub struct StateFolder {
+    path: PathBuf,
+}
+
+impl StateFolder {
+    /// `.pytest_host` in `root`, or where that cannot be written, a folder of
+    /// the user's own for it.
+    ///
+    /// # Errors
+    ///
+    /// Where neither can be made.
+    pub fn make(root: &Path) -> io::Result<Self> {
+        let beside = root.join(NAME);
+        let path = match prepare(&beside) {
+            Ok(()) => beside,
+            Err(refused) => {
+                let elsewhere = Self::elsewhere(root).ok_or(refused)?;
+                prepare(&elsewhere)?;
+                elsewhere
+            }
+        };
+        Ok(Self { path })
+    }
+
+    /// The folder where `make` has made it before.
+    #[must_use]
+    pub fn find(root: &Path) -> Option<Self> {
+        let elsewhere = Self::elsewhere(root);
+        std::iter::once(root.join(NAME))
+            .chain(elsewhere)
+            .find(|path| path.join("runs").is_dir())
+            .map(|path| Self { path })
+    }
+
+    fn elsewhere(root: &Path) -> Option<PathBuf> {
+        let strategy = etcetera::choose_base_strategy().ok()?;
+        let base = strategy.state_dir().unwrap_or_else(|| strategy.data_dir());
+        let digest = Sha256::digest(root.as_os_str().as_encoded_bytes());
+        let short: String = digest
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        Some(base.join("pytest-host").join(short))
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where cores write what is worth a look afterwards.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.path.join("core.log")
+    }
+
+    /// Makes the folder of a new run, owned by this process.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be made.
+    pub fn new_run(&self) -> io::Result<RunFolder> {
+        let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%S");
+        let id = format!("{now}-{:04x}", fastrand::u16(..));
+        let path = self.path.join("runs").join(&id);
+        private_folder(&path.join("segments"))?;
+        RunFolder::own(&id, path)?.ok_or_else(|| io::Error::other("a new run is owned already"))
+    }
+
+    /// The runs that are kept, oldest first.
+    #[must_use]
+    pub fn runs(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path.join("runs"));
+        let mut ids: Vec<String> = entries
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter(|entry| entry.path().join("journal.db").is_file())
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Takes up a run, where nobody owns it.
+    ///
+    /// # Errors
+    ///
+    /// Where its folder cannot be used.
+    pub fn take_up(&self, id: &str) -> io::Result<Option<RunFolder>> {
+        RunFolder::own(id, self.path.join("runs").join(id))
+    }
+}
+
+/// The folder of a run, owned for as long as this lives.
+#[derive(Debug)]
+pub struct RunFolder {
+    pub id: String,
+    pub path: PathBuf,
+    _lock: File,
+}
+
+impl RunFolder {
+    fn own(id: &str, path: PathBuf) -> io::Result<Option<Self>> {
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path.join("lock"))?;
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Self {
+                id: id.to_owned(),
+                path,
+                _lock: lock,
+            })),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.path.join("journal.db")
+    }
+
+    #[must_use]
+    pub fn segments(&self) -> PathBuf {
+        self.path.join("segments")
+    }
+
+    /// Removes the run and all it has.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be removed.
+    pub fn remove(self) -> io::Result<()> {
+        std::fs::remove_dir_all(&self.path)
+    }
+}
+
+fn prepare(path: &Path) -> io::Result<()> {
+    // Runs hold what tests print: nobody else's to read.
+    private_folder(&path.join("runs"))?;
+    let ignore = path.join(".gitignore");
+    if !ignore.exists() {
+        std::fs::write(ignore, "# Made by pytest-host.\n*\n")?;
+    }
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_has_one_owner() {
+        let root = tempfile::tempdir().unwrap();
+        let state = StateFolder::make(root.path()).unwrap();
+        let run = state.new_run().unwrap();
+        std::fs::write(run.journal(), "").unwrap();
+        assert_eq!(state.runs(), std::slice::from_ref(&run.id));
+        assert!(state.take_up(&run.id).unwrap().is_none());
+        let id = run.id.clone();
+        drop(run);
+        state.take_up(&id).unwrap().unwrap().remove().unwrap();
+        assert!(state.runs().is_empty());
+        assert!(root.path().join(".pytest_host/.gitignore").exists());
+    }
+}

@@ -1,0 +1,224 @@
+//! `cargo xtask test`: all the set-up, and every test.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+
+use crate::{
+    guests,
+    process::run,
+    python::{self, Python, Venv},
+    steps::Steps,
+    wheel::{self, Profile},
+    workspace::Workspace,
+};
+
+/// Does all the set-up and runs every test
+///
+/// Example: cargo xtask test --real
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Run suites of other projects, fetched from the package index, instead
+    #[arg(long)]
+    real: bool,
+}
+
+/// The oldest pytest that is supported, one in between, the newest; each with plugins that fit it.
+/// Pinned: a new release elsewhere is no failure here.
+const PACKAGES: [[&str; 3]; 3] = [
+    [
+        "pytest==7.4.4",
+        "pytest-xdist==3.8.0",
+        "pytest-rerunfailures==14.0",
+    ],
+    [
+        "pytest==8.4.2",
+        "pytest-xdist==3.8.0",
+        "pytest-rerunfailures==16.7",
+    ],
+    [
+        "pytest==9.2.0",
+        "pytest-xdist==3.8.0",
+        "pytest-rerunfailures==16.7",
+    ],
+];
+const TOOLS: [&str; 3] = ["ruff==0.17.5", "mypy==2.4.1", "pytest==9.2.0"];
+
+pub fn run_command(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    let mut steps = Steps::new();
+    steps.step("guests", || guests::build_all(workspace))?;
+    if !arguments.real {
+        steps.step("format", || format(workspace))?;
+        steps.step("clippy", || clippy(workspace))?;
+        steps.step("tests of host and xtask", || rust_tests(workspace))?;
+        steps.step("tests of guests", || guest_tests(workspace))?;
+        steps.step("ruff and mypy", || python_checks(workspace))?;
+    }
+    let wheel = steps.step("wheel", || wheel::build(workspace, Profile::Dev))?;
+    let environments = steps.step("environments", || environments(workspace, &wheel))?;
+    if arguments.real {
+        steps.step("suites of other projects", || {
+            real(workspace, &environments)
+        })?;
+    } else {
+        for environment in &environments {
+            let name = format!("tests of the adapter, {}", environment.name);
+            steps.step(&name, || adapter_tests(workspace, environment))?;
+        }
+        steps.step("end to end", || end_to_end(workspace, &environments))?;
+    }
+    steps.summary();
+    Ok(())
+}
+
+/// An environment with some pytest, and the wheel.
+struct Environment {
+    name: String,
+    venv: Venv,
+}
+
+/// The oldest pytest on the oldest Python, the newest on the newest, and the one in between on the usual one.
+fn environments(workspace: &Workspace, wheel: &std::path::Path) -> Result<Vec<Environment>> {
+    let all = python::all()?;
+    let usual = python::usual()?;
+    let oldest = all.first().unwrap_or(&usual);
+    let newest = all.last().unwrap_or(&usual);
+    [oldest, &usual, newest]
+        .into_iter()
+        .zip(PACKAGES)
+        .map(|(python, packages)| environment(workspace, python, packages, wheel))
+        .collect()
+}
+
+fn environment(
+    workspace: &Workspace,
+    python: &Python,
+    packages: [&str; 3],
+    wheel: &std::path::Path,
+) -> Result<Environment> {
+    let [pytest, ..] = packages;
+    let name = format!("{pytest}, Python 3.{}", python.minor).replace("==", " ");
+    let venv = Venv::prepare(workspace, &pytest.replace("==", "-"), python, &packages)?;
+    wheel::install(&venv, wheel)?;
+    Ok(Environment { name, venv })
+}
+
+/// Every workspace of ours: that of the host, those of guests.
+fn workspaces(workspace: &Workspace) -> [PathBuf; 3] {
+    ["", "guests", "tests/fixtures/guests"].map(|folder| workspace.path(folder))
+}
+
+fn format(workspace: &Workspace) -> Result<()> {
+    for folder in workspaces(workspace) {
+        run("cargo")
+            .args(["fmt", "--all", "--check"])
+            .current_dir(folder)
+            .status()?;
+    }
+    Ok(())
+}
+
+fn clippy(workspace: &Workspace) -> Result<()> {
+    for folder in workspaces(workspace) {
+        let in_guests = folder != workspace.path("");
+        let target = if in_guests { "guests" } else { "" };
+        run("cargo")
+            .args([
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--locked",
+                "--",
+                "-D",
+                "warnings",
+            ])
+            .current_dir(folder)
+            .env("CARGO_TARGET_DIR", workspace.target(target))
+            .status()?;
+    }
+    Ok(())
+}
+
+fn rust_tests(workspace: &Workspace) -> Result<()> {
+    cargo_test(workspace.path(""), workspace.target(""))
+}
+
+fn guest_tests(workspace: &Workspace) -> Result<()> {
+    cargo_test(workspace.path("guests"), workspace.target("guests"))
+}
+
+fn cargo_test(folder: PathBuf, target: PathBuf) -> Result<()> {
+    let nextest = run("cargo").args(["nextest", "--version"]).succeeds();
+    let tests: &[&str] = if nextest {
+        &["nextest", "run"]
+    } else {
+        &["test"]
+    };
+    run("cargo")
+        .args(tests)
+        .args(["--workspace", "--locked"])
+        .current_dir(folder)
+        .env("CARGO_TARGET_DIR", target)
+        .status()
+}
+
+fn python_checks(workspace: &Workspace) -> Result<()> {
+    let venv = Venv::prepare(workspace, "tools", &python::usual()?, &TOOLS)?;
+    for folder in ["pyadapter", "tests"] {
+        for check in [
+            &["ruff", "check", "."][..],
+            &["ruff", "format", "--check", "."],
+        ] {
+            venv.python()
+                .arg("-m")
+                .args(check)
+                .current_dir(workspace.path(folder))
+                .status()?;
+        }
+        let mypy = venv.python().args(["-m", "mypy", "--no-error-summary"]);
+        let mypy = if folder == "tests" {
+            mypy.arg(".")
+        } else {
+            mypy
+        };
+        mypy.current_dir(workspace.path(folder)).status()?;
+    }
+    Ok(())
+}
+
+fn adapter_tests(workspace: &Workspace, environment: &Environment) -> Result<()> {
+    pytest(environment)
+        .args(["-n", "2"])
+        .current_dir(workspace.path("pyadapter"))
+        .status()
+}
+
+fn end_to_end(workspace: &Workspace, environments: &[Environment]) -> Result<()> {
+    let (newest, others) = environments.split_last().context("no environment")?;
+    let others = std::env::join_paths(others.iter().map(|other| other.venv.program("python")))?;
+    pytest(newest)
+        .args(["-n", "2", "e2e"])
+        .current_dir(workspace.path("tests"))
+        .env("PYTEST_HOST_TEST_PYTHONS", others)
+        .env(
+            "PYTEST_HOST_TEST_GUESTS",
+            workspace.target("guests/fixtures"),
+        )
+        .status()
+}
+
+fn real(workspace: &Workspace, environments: &[Environment]) -> Result<()> {
+    let newest = environments.last().context("no environment")?;
+    pytest(newest)
+        .args(["-v", "-s", "real"])
+        .current_dir(workspace.path("tests"))
+        .env(
+            "PYTEST_HOST_TEST_GUESTS",
+            workspace.target("guests/fixtures"),
+        )
+        .status()
+}
+
+fn pytest(environment: &Environment) -> crate::process::Run {
+    environment.venv.python().args(["-m", "pytest", "-q"])
+}
