@@ -1,0 +1,124 @@
+"""What connects one pytest process to the host: a socket and a segment."""
+
+from __future__ import annotations
+
+import os
+import re
+import weakref
+from dataclasses import dataclass
+from typing import Any
+
+from .connection import PROTOCOL, Connection, Message, Refused, Unavailable, read_token
+from .segment import Segments
+
+
+@dataclass(frozen=True)
+class Welcome:
+    """The protocol's `welcome`."""
+
+    run: str
+    segments: str
+    segment_bytes: int
+    unread_bytes: int
+    text_bytes: int
+    finish: bool
+
+    @classmethod
+    def parse(cls, message: Message) -> Welcome:
+        try:
+            return cls(
+                run=str(message["run"]),
+                segments=str(message["segments"]),
+                segment_bytes=int(message["segment_bytes"]),
+                unread_bytes=int(message["unread_bytes"]),
+                text_bytes=int(message["text_bytes"]),
+                finish=bool(message["finish"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unavailable(f"the host's welcome makes no sense ({error!r})") from None
+
+
+class Attachment:
+    """The host welcomed this process.
+
+    A forked child lets go of it: what it inherited is the parent's.
+    """
+
+    def __init__(self, connection: Connection, segments: Segments, welcome: Welcome) -> None:
+        self.connection = connection
+        self.segments = segments
+        self.welcome = welcome
+        self.dropped = False
+        _let_go_at_fork(self)
+
+    def close(self) -> None:
+        """The core takes this for the end of the process."""
+        self.connection.close()
+        _attached.discard(self)
+
+    def drop(self) -> None:
+        self.dropped = True
+        self.segments.drop()
+        self.connection.close()  # the parent's copy stays open
+
+
+def attach(
+    address: str, deadline: float, *, process: str, token: str | None = None, **hello: Any
+) -> Attachment:
+    """Say hello to the core at `address` and wait for its welcome.
+
+    Raises `Refused` or `Unavailable`.
+    """
+    connection = Connection.open(address, deadline)
+    try:
+        process = f"{re.sub(r'[^A-Za-z0-9]', '-', process)}-{os.getpid()}"
+        connection.send(
+            {
+                "type": "hello",
+                "protocol": PROTOCOL,
+                "token": token or read_token(address),
+                "process": process,
+                "pid": os.getpid(),
+                **hello,
+            },
+            deadline,
+        )
+        welcome = _await_welcome(connection, deadline)
+    except BaseException:
+        connection.close()
+        raise
+    segments = Segments(
+        welcome.segments,
+        process,
+        segment_bytes=welcome.segment_bytes,
+        unread_bytes=welcome.unread_bytes,
+    )
+    return Attachment(connection, segments, welcome)
+
+
+def _await_welcome(connection: Connection, deadline: float) -> Welcome:
+    while (message := connection.receive(deadline)) is not None:
+        if message["type"] == "refused":
+            raise Refused(str(message.get("message")))
+        if message["type"] == "welcome":
+            return Welcome.parse(message)
+    raise Unavailable("the host did not answer in time")
+
+
+#: `os.register_at_fork` can't be undone, so there is one function for all.
+_attached: weakref.WeakSet[Attachment] = weakref.WeakSet()
+_registered = False
+
+
+def _let_go_at_fork(attachment: Attachment) -> None:
+    global _registered  # noqa: PLW0603
+    _attached.add(attachment)
+    if not _registered:
+        _registered = True
+        os.register_at_fork(after_in_child=_drop_all)
+
+
+def _drop_all() -> None:
+    for attachment in list(_attached):
+        attachment.drop()
+    _attached.clear()

@@ -1,0 +1,89 @@
+"""One run of one test, from its reports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .reports import PHASES, Section, Times
+
+#: The `end` of a test that passed without a word, which most do.
+_PASSED = (
+    '{"k":"end","i":%s,"a":%d,"t":%.6f,"verdict":"passed","passed":{'
+    '"setup":[%.6f,%.6f,%.9f],"call":[%.6f,%.6f,%.9f],"teardown":[%.6f,%.6f,%.9f]}}'
+)
+
+
+class Attempt:
+    """What is known of a test between its `start` and its `end`."""
+
+    __slots__ = (
+        "crashed",
+        "failed_subtests",
+        "folded",
+        "number",
+        "outcomes",
+        "properties",
+        "reference",
+        "sections",
+        "xfail",
+    )
+
+    def __init__(self, reference: str, number: int) -> None:
+        #: The protocol's `i`, as JSON.
+        self.reference = reference
+        #: The protocol's `a`.
+        self.number = number
+        #: Phases that passed without text; they are told with the end.
+        self.folded: dict[str, Times] = {}
+        #: Phases that were told by themselves.
+        self.outcomes: dict[str, str] = {}
+        #: Those of the last report; pytest repeats them in the next.
+        self.sections: list[Section] = []
+        self.properties: list[Any] = []
+        self.xfail = False
+        self.crashed = False
+        self.failed_subtests = 0
+
+    def has(self, phase: str) -> bool:
+        return phase in self.folded or phase in self.outcomes
+
+    def verdict(self) -> str:
+        """Worst first; of one kind, the earlier phase."""
+        setup, call, teardown = map(self.outcomes.get, PHASES)
+        if self.crashed:
+            return "crashed"
+        if "rerun" in (setup, call, teardown):
+            return "rerun"
+        if setup == "failed":
+            return "error"
+        if call == "failed" or self.failed_subtests:
+            return "failed"
+        if teardown == "failed":
+            return "error"
+        if "skipped" in (setup, call):
+            return "xfailed" if self.xfail else "skipped"
+        return "xpassed" if self.xfail else "passed"
+
+    def start(self, t: float) -> bytes:
+        """The `start` frame."""
+        return b'{"k":"start","i":%s,"a":%d,"t":%.6f}' % (
+            self.reference.encode(),
+            self.number,
+            t,
+        )
+
+    def end(self, t: float, verdict: str | None = None) -> bytes:
+        """The `end` frame; the verdict is that of the reports where none is given."""
+        folded = self.folded
+        if verdict is None and len(folded) == 3 and not self.failed_subtests:
+            times = (*folded["setup"], *folded["call"], *folded["teardown"])
+            return (_PASSED % (self.reference, self.number, t, *times)).encode()
+        passed = ",".join(
+            '"{}":[{:.6f},{:.6f},{:.9f}]'.format(phase, *folded[phase])
+            for phase in PHASES
+            if phase in folded
+        )
+        return (
+            f'{{"k":"end","i":{self.reference},"a":{self.number},"t":{t:.6f},'
+            f'"verdict":"{verdict or self.verdict()}","passed":{{{passed}}}}}'
+        ).encode()

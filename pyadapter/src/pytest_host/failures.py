@@ -1,0 +1,112 @@
+"""What raised, as the protocol's `failure`."""
+
+from __future__ import annotations
+
+import os
+import re
+import traceback
+from types import TracebackType
+from typing import Any, TypedDict
+
+import _pytest
+import pluggy
+import pytest
+
+from . import texts
+
+#: Files whose frames say nothing about the user's code.
+_OWN_FILES = tuple(
+    os.path.dirname(os.path.abspath(module.__file__ or "")) + os.sep
+    for module in (_pytest, pytest, pluggy)
+)
+
+#: `package.SomeError: message`, as pytest's crash summaries have it.
+_SUMMARY = re.compile(r"(?:[\w.]+\.)?([A-Za-z_]\w*)(?:: (.*)|$)", re.DOTALL)
+
+
+class Failure(TypedDict):
+    kind: str
+    message: str
+    traceback: list[str]
+    longrepr: str
+
+
+def describe(error: BaseException, tb: TracebackType | None) -> Failure:
+    """At once, since neither exception nor frames may be kept alive.
+
+    `longrepr` is left empty: pytest makes it later.
+    """
+    return {
+        "kind": type(error).__name__,
+        "message": texts.safe(str, error),
+        "traceback": format_traceback(tb),
+        "longrepr": "",
+    }
+
+
+def format_traceback(tb: TracebackType | None) -> list[str]:
+    """`traceback.format_tb`, without pytest's and pluggy's frames.
+
+    They are left out before anything is formatted: a skip has no others, and
+    then costs next to nothing.
+    """
+    kept = []
+    while tb is not None:
+        if not tb.tb_frame.f_code.co_filename.startswith(_OWN_FILES):
+            kept.append(tb)
+        tb = tb.tb_next
+    chain: TracebackType | None = None
+    for tb in reversed(kept):
+        chain = TracebackType(chain, tb.tb_frame, tb.tb_lasti, tb.tb_lineno)
+    return traceback.format_tb(chain)
+
+
+def from_report(report: Any) -> Failure:
+    """Where no exception was seen: it was in another process, or there was none.
+
+    The latter is how pytest reports a strict xpass.
+    """
+    longrepr = longrepr_text(report)
+    crash = getattr(report.longrepr, "reprcrash", None)
+    summary = getattr(crash, "message", None)
+    kind, message = "Failed", longrepr
+    if isinstance(summary, str):
+        message = summary
+        match = _SUMMARY.match(summary)
+        if summary.startswith("assert "):
+            kind = "AssertionError"
+        elif match:
+            kind, message = match[1], match[2] or ""
+    elif isinstance(report.longrepr, tuple):
+        kind, message = "Skipped", skip_reason(report)
+    return {"kind": kind, "message": message, "traceback": [], "longrepr": longrepr}
+
+
+def longrepr_text(report: Any) -> str:
+    """`report.longreprtext`, without a terminal writer where none is needed."""
+    longrepr = report.longrepr
+    if longrepr is None:
+        return ""
+    if isinstance(longrepr, (str, tuple)):
+        return str(longrepr)
+    try:
+        return str(report.longreprtext)
+    except Exception as error:
+        return f"<longreprtext raised {type(error).__name__}>"
+
+
+def skip_reason(report: Any) -> str:
+    """The reason of a report that was skipped without an expected failure."""
+    longrepr = report.longrepr
+    reason = str(longrepr[2]) if isinstance(longrepr, tuple) else longrepr_text(report)
+    return reason.removeprefix("Skipped: ")
+
+
+def limit_texts(failure: Failure, limit: int) -> Failure:
+    """Each text of `failure` cut to `limit` bytes."""
+    return {
+        "kind": texts.cut_note(failure["kind"], limit),
+        "message": texts.cut_note(failure["message"], limit),
+        "traceback": [texts.cut_note(entry, limit) for entry in failure["traceback"]],
+        "longrepr": texts.cut_note(failure["longrepr"], limit),
+    }

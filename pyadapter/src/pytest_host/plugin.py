@@ -1,0 +1,48 @@
+"""pytest's entry into pytest-host.
+
+Options are always defined. Anything else is registered only for a run that
+asked to be reported, or for an xdist worker of such a run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+import pytest
+
+from . import options
+from .controller import KEY
+from .session import Session
+from .worker import Worker
+
+_NAME = "pytest_host_session"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    options.add_own(parser)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Generator[None, None, None]:
+    options.before_conftests(early_config, args)
+    yield
+    options.add_drop_ins(early_config, parser, args)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    environ = dict(os.environ)
+    # A pytest that a test starts is not part of this run.
+    for name in environ:
+        if name.startswith("PYTEST_HOST"):
+            os.environ.pop(name, None)
+    workerinput = getattr(config, "workerinput", None)
+    if workerinput is not None:
+        if KEY in workerinput:
+            config.pluginmanager.register(Worker(config), _NAME)
+        return
+    request = options.read_request(config, environ)
+    if request is not None:
+        config.pluginmanager.register(Session(config, request, environ), _NAME)
