@@ -132,10 +132,13 @@ fn keep(workspace: &Workspace, components: Vec<(String, Vec<u8>)>, dist: &Path) 
         .with_context(|| format!("failed to create {}", workspace.show(dist)))?;
     for entry in fs::read_dir(dist)? {
         let path = entry?.path();
+        let is_component = path
+            .extension()
+            .is_some_and(|extension| extension == "wasm");
         let is_current = components
             .iter()
             .any(|(name, _)| path.file_name().is_some_and(|file| file == name.as_str()));
-        if !is_current {
+        if is_component && !is_current {
             fs::remove_file(&path)
                 .with_context(|| format!("failed to remove {}", workspace.show(&path)))?;
         }
@@ -145,7 +148,10 @@ fn keep(workspace: &Workspace, components: Vec<(String, Vec<u8>)>, dist: &Path) 
         if fs::read(&path).is_ok_and(|old| old == bytes) {
             continue;
         }
-        fs::write(&path, &bytes)
+        // Whole or not at all: a host may be under construction from it.
+        let new = path.with_extension("new");
+        fs::write(&new, &bytes)
+            .and_then(|()| fs::rename(&new, &path))
             .with_context(|| format!("failed to write {}", workspace.show(&path)))?;
         eprintln!(
             "  {} ({} KB)",

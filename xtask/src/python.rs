@@ -124,7 +124,9 @@ impl Venv {
             .args(["-m", "venv"])
             .arg(&venv.path)
             .status()?;
-        venv.pip(packages)?;
+        if !packages.is_empty() {
+            venv.pip(packages)?;
+        }
         venv.remember("packages", &wanted)?;
         Ok(venv)
     }

@@ -14,7 +14,7 @@ pub trait Files {
     fn create_file(&self, path: &Path) -> io::Result<()>;
     /// Makes a file, or replaces what is in it.
     fn write(&self, path: &Path, content: &[u8]) -> io::Result<()>;
-    /// Adds to the end of a file in one piece.
+    /// Adds to the end of a file in one piece, or makes the file.
     fn append(&self, path: &Path, content: &[u8]) -> io::Result<()>;
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn remove_file(&self, path: &Path) -> io::Result<()>;
@@ -43,8 +43,10 @@ impl Files for Disk {
     }
 
     fn append(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        OpenOptions::new()
+        let mut options = OpenOptions::new();
+        options
             .append(true)
+            .create(true)
             .open(path)?
             .write_all(content)
     }

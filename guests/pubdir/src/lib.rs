@@ -5,15 +5,15 @@
 //! | `names.rs` | which folder a test's results go to |
 //! | `pages.rs` | what the files say |
 //! | `tree.rs` | how a result gets there once, whole, and beside those of other runs |
-//! | `journal.rs` | what a session has put there already |
+//! | `workbench.rs` | what a session has put there already, and the draft of what comes next |
 //! | `files.rs` | the file operations all that is made of |
 
 mod files;
-mod journal;
 mod names;
 mod pages;
 mod settings;
 mod tree;
+mod workbench;
 
 use std::io;
 

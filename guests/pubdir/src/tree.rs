@@ -4,15 +4,14 @@
 //! `<index>.<outcome>`. Any number of runs may write into one tree at the same time, and each may die at any
 //! moment. So a result goes through these steps, each of which happens or does not:
 //!
-//! 1. A *draft*, `.draft-<owner>/`, is made, where `<owner>` is session and `seq`. It holds an empty file
-//!    `<owner>` and the folder `result/` with the result's files, or nothing where the filter drops it.
-//! 2. The draft is renamed to `.claim-<index>`, and thereby the index is claimed: renaming a folder onto one
-//!    that is not empty fails. A claim whose index turns out to be used up moves on to a later one.
-//! 3. `.claim-<index>/result` is renamed to `<index>.<outcome>`, or removed where the result is dropped. The
-//!    claim is now *settled*.
-//! 4. `count` is raised above the index, by renaming a file from inside the claim.
-//! 5. The result is recorded in the session's [`Journal`].
-//! 6. The claim is removed: the file `<owner>` first, which leaves an empty folder, which is anyone's to remove.
+//! 1. A *draft* is made on the session's [`Workbench`]: a folder with an empty file, named after session and
+//!    `seq`, and the folder `result/` with the result's files (without, where the filter drops the result).
+//! 2. The draft is renamed to `.claim-<index>` in the test's folder, and thereby the index is claimed: renaming
+//!    a folder onto one that is not empty fails. A claim whose index is used up moves on to a later one.
+//! 3. `.claim-<index>/result` is renamed to `<index>.<outcome>`: the claim is *settled*.
+//! 4. `count` is raised above the index, by renaming a file as well.
+//! 5. The result is recorded on the workbench.
+//! 6. The claim is renamed back to the workbench, to be the next draft.
 //!
 //! An index is used up once it has a result, and whoever claims one looks for that after the claim, so it does
 //! not matter what happened between choosing and claiming. `count` says where to look first, and no result
@@ -25,7 +24,6 @@
 
 use std::{
     collections::HashSet,
-    fmt::Display,
     io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
@@ -33,10 +31,10 @@ use std::{
 use pytest_host_results::Outcome;
 
 use crate::{
-    files::{Files, Unless as _, at, remove_all},
-    journal::Journal,
+    files::{Files, Unless as _, at},
     names,
     pages::Page,
+    workbench::{Workbench, is_taken},
 };
 
 #[derive(Debug)]
@@ -45,7 +43,7 @@ pub struct Tree<F> {
     top: PathBuf,
     session: String,
     /// None before the first result and after an error: what is on disk is looked at anew.
-    journal: Option<Journal>,
+    workbench: Option<Workbench>,
     /// Folders known to be there.
     made: HashSet<PathBuf>,
 }
@@ -67,6 +65,7 @@ struct Claim {
     index: u64,
 }
 
+/// How far an event got that is delivered again.
 enum Found {
     Nothing,
     Settled(Claim),
@@ -79,37 +78,36 @@ impl<F: Files> Tree<F> {
             files,
             top,
             session: names::encode(session),
-            journal: None,
+            workbench: None,
             made: HashSet::new(),
         }
     }
 
     /// Puts a result into the tree, unless it is there.
     pub fn put(&mut self, entry: &Entry) -> io::Result<()> {
-        let mut journal = match self.journal.take() {
-            Some(journal) => journal,
+        let mut workbench = match self.workbench.take() {
+            Some(workbench) => workbench,
             None => {
                 self.made.clear();
-                Journal::begin(&self.files, &self.top, &self.session)?
+                Workbench::open(&self.files, &self.top, &self.session)?
             }
         };
-        self.put_once(&mut journal, entry)?;
-        self.journal = Some(journal);
+        self.put_once(&mut workbench, entry)?;
+        self.workbench = Some(workbench);
         Ok(())
     }
 
     /// Removes what only serves to recognise events that are delivered again.
     pub fn close(&mut self) -> io::Result<()> {
-        self.journal = None;
-        Journal::end(&self.files, &self.top, &self.session)
+        self.workbench = None;
+        Workbench::remove(&self.files, &self.top, &self.session)
     }
 
-    fn put_once(&mut self, journal: &mut Journal, entry: &Entry) -> io::Result<()> {
+    fn put_once(&mut self, workbench: &mut Workbench, entry: &Entry) -> io::Result<()> {
         let folder = self.folder(&entry.folder)?;
         let owner = format!("{}.{}", self.session, entry.seq);
-        let draft = folder.join(format!(".draft-{owner}"));
-        let found = if journal.resumed() {
-            self.look(&folder, &owner, &draft, journal.has(entry.seq))?
+        let found = if workbench.is_resumed() {
+            self.look(workbench, &folder, &owner, entry.seq)?
         } else {
             Found::Nothing
         };
@@ -117,81 +115,69 @@ impl<F: Files> Tree<F> {
             Found::Recorded => return Ok(()),
             Found::Settled(claim) => claim,
             Found::Nothing => {
-                self.draft(&draft, &owner, entry.pages.as_deref())?;
+                let draft = workbench.draft(&self.files, &owner, entry.pages.as_deref())?;
                 let claim = self.claim(&folder, draft)?;
-                self.settle(&folder, &claim, entry)?;
+                if entry.pages.is_some() {
+                    self.settle(&folder, &claim, entry.outcome)?;
+                }
                 claim
             }
         };
-        self.raise_count(&folder, &claim)?;
-        journal.record(&self.files, entry.seq)?;
-        self.release(&claim, &owner)
+        self.raise_count(workbench, &folder, &claim)?;
+        workbench.record(&self.files, entry.seq)?;
+        workbench.take_back(&self.files, &claim.path, &owner)
     }
 
     /// The folder of a test, with the file `.lock` that the published plugin leaves in it.
     fn folder(&mut self, names: &[String]) -> io::Result<PathBuf> {
         let path = self.top.join(PathBuf::from_iter(names));
         if !self.made.contains(&path) {
+            let there = ErrorKind::AlreadyExists;
             let mut level = self.top.clone();
             for name in names {
                 level.push(name);
-                self.files
-                    .create_dir(&level)
-                    .unless(ErrorKind::AlreadyExists)
-                    .map_err(at(&level))?;
+                let made = self.files.create_dir(&level);
+                made.unless(there).map_err(at(&level))?;
             }
             let lock = path.join(".lock");
-            self.files
-                .create_file(&lock)
-                .unless(ErrorKind::AlreadyExists)
-                .map_err(at(&lock))?;
+            let made = self.files.create_file(&lock);
+            made.unless(there).map_err(at(&lock))?;
             self.made.insert(path.clone());
         }
         Ok(path)
     }
 
     /// Finds how far an event got that may have been delivered before, and throws away what is of no use.
-    fn look(&self, folder: &Path, owner: &str, draft: &Path, recorded: bool) -> io::Result<Found> {
-        let mut found = if recorded {
+    fn look(
+        &self,
+        workbench: &mut Workbench,
+        folder: &Path,
+        owner: &str,
+        seq: u64,
+    ) -> io::Result<Found> {
+        let is_recorded = workbench.has_done(seq);
+        let mut found = if is_recorded {
             Found::Recorded
         } else {
             Found::Nothing
         };
         for name in self.list(folder)? {
-            let Some(index) = name
-                .strip_prefix(".claim-")
-                .and_then(|index| index.parse().ok())
-            else {
+            let Some(index) = name.strip_prefix(".claim-").and_then(names::index) else {
                 continue;
             };
             let path = folder.join(&name);
             if !self.exists(&path.join(owner))? {
-                // An empty one is an owner's that died between the two halves of step 6; others stay.
+                // One that is empty was left by somebody who died while removing it; the others stay.
                 let _ = self.files.remove_dir(&path);
-            } else if recorded {
-                self.release(&Claim { path, index }, owner)?;
+            } else if is_recorded {
+                workbench.take_back(&self.files, &path, owner)?;
             } else if self.exists(&path.join("result"))? {
-                remove_all(&self.files, draft)?;
-                self.files.rename(&path, draft).map_err(at(&path))?;
+                workbench.throw_away(&self.files, &path)?;
             } else {
                 found = Found::Settled(Claim { path, index });
             }
         }
-        remove_all(&self.files, draft).map_err(at(draft))?;
         Ok(found)
-    }
-
-    fn draft(&self, draft: &Path, owner: &str, pages: Option<&[Page]>) -> io::Result<()> {
-        self.files.create_dir(draft).map_err(at(draft))?;
-        let owner = draft.join(owner);
-        self.files.create_file(&owner).map_err(at(&owner))?;
-        let result = draft.join("result");
-        self.files.create_dir(&result).map_err(at(&result))?;
-        for page in pages.unwrap_or_default() {
-            let path = result.join(page.name);
-            self.files.write(&path, &page.content).map_err(at(&path))?;
-        }
-        Ok(())
     }
 
     /// Claims the first index that nobody has.
@@ -223,25 +209,15 @@ impl<F: Files> Tree<F> {
 
     fn first_unused(&self, folder: &Path) -> io::Result<u64> {
         let names = self.list(folder)?;
-        let above = names
-            .iter()
-            .filter_map(|name| names::result_index(name))
-            .max()
-            .map_or(0, |index| index + 1);
+        let indexes = names.iter().filter_map(|name| names::result_index(name));
+        let above = indexes.max().map_or(0, |index| index + 1);
         Ok(above.max(self.count(folder)?))
     }
 
-    fn settle(&self, folder: &Path, claim: &Claim, entry: &Entry) -> io::Result<()> {
-        let result = claim.path.join("result");
-        if entry.pages.is_some() {
-            self.files.rename(
-                &result,
-                &folder.join(result_name(claim.index, entry.outcome)),
-            )
-        } else {
-            self.files.remove_dir(&result)
-        }
-        .map_err(at(&result))
+    fn settle(&self, folder: &Path, claim: &Claim, outcome: Outcome) -> io::Result<()> {
+        let result = folder.join(result_name(claim.index, outcome));
+        let renamed = self.files.rename(&claim.path.join("result"), &result);
+        renamed.map_err(at(&result))
     }
 
     /// The index that the next result may have; 0 where there is no such file, or no number in it.
@@ -257,16 +233,11 @@ impl<F: Files> Tree<F> {
         }
     }
 
-    fn raise_count(&self, folder: &Path, claim: &Claim) -> io::Result<()> {
-        let new = claim.path.join("count");
+    fn raise_count(&self, workbench: &Workbench, folder: &Path, claim: &Claim) -> io::Result<()> {
+        let path = folder.join("count");
         let mut next = claim.index + 1;
         while self.count(folder)? < next {
-            self.files
-                .write(&new, next.to_string().as_bytes())
-                .map_err(at(&new))?;
-            self.files
-                .rename(&new, &folder.join("count"))
-                .map_err(at(&new))?;
+            workbench.replace(&self.files, &path, next.to_string().as_bytes())?;
             if !self.has_result(folder, next)? {
                 break;
             }
@@ -274,21 +245,6 @@ impl<F: Files> Tree<F> {
             next = self.first_unused(folder)?;
         }
         Ok(())
-    }
-
-    fn release(&self, claim: &Claim, owner: &str) -> io::Result<()> {
-        let new_count = claim.path.join("count");
-        self.files
-            .remove_file(&new_count)
-            .unless(ErrorKind::NotFound)
-            .map_err(at(&new_count))?;
-        let owner = claim.path.join(owner);
-        self.files.remove_file(&owner).map_err(at(&owner))?;
-        match self.files.remove_dir(&claim.path) {
-            // Empty as it was, another run has put its own claim there.
-            Err(error) if error.kind() == ErrorKind::NotFound || is_taken(&error) => Ok(()),
-            done => done.map_err(at(&claim.path)),
-        }
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
@@ -300,16 +256,8 @@ impl<F: Files> Tree<F> {
     }
 }
 
-fn result_name(index: u64, outcome: impl Display) -> String {
+fn result_name(index: u64, outcome: Outcome) -> String {
     format!("{index}.{outcome}")
-}
-
-/// Whether a folder could not be replaced, or removed, because it is not empty.
-fn is_taken(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists
-    )
 }
 
 #[cfg(test)]

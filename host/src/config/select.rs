@@ -20,6 +20,9 @@ pub struct Request {
     pub extra_sinks: Vec<String>,
     /// `sink.key=value` texts.
     pub set: Vec<String>,
+    /// The same, given to pytest's `--sinks-set`.
+    #[serde(skip)]
+    pub option_set: Vec<String>,
     /// A table a sink; wins over everything.
     pub settings: BTreeMap<String, serde_json::Map<String, Value>>,
 }
@@ -101,6 +104,7 @@ impl Config {
     pub fn select(&self, request: &Request) -> Result<Vec<SinkSpec>, BadInput> {
         let mut config = self.clone();
         config.set(&request.set, "--set")?;
+        config.set(&request.option_set, "--sinks-set")?;
         config.settings(&request.settings)?;
         let (named, origin) = match &request.sinks {
             Some(named) => (named.clone(), Origin::Flag("--sinks".into())),

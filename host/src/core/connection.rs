@@ -74,6 +74,8 @@ impl Core {
         mut reader: BufReader<OwnedReadHalf>,
         mut writer: OwnedWriteHalf,
     ) -> io::Result<()> {
+        // One that is refused counts too: there is nobody else to wait for.
+        self.count(|open| open.sessions += 1);
         let specs = match self.specs(&hello) {
             Ok(specs) => specs,
             Err(bad) => return refuse(&mut writer, bad.to_string()).await,
@@ -101,7 +103,6 @@ impl Core {
             let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
             runs.insert(id.clone(), Arc::clone(&run));
         }
-        self.count(|open| open.sessions += 1);
         join(&run, &hello);
         welcome(&run, self.request.is_none(), &mut writer).await?;
         let accepted = self.load_and_deliver(&run, specs, &mut writer).await;
@@ -113,10 +114,13 @@ impl Core {
         });
         if accepted.is_err() {
             // Nothing will read it, so it is not kept.
-            let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-            runs.remove(&id);
+            self.runs
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&id);
             if let Some(run) = Arc::into_inner(run) {
-                std::thread::spawn(move || run.discard());
+                // Before the connection counts as gone, and the core with it.
+                let _ = tokio::task::spawn_blocking(move || run.discard()).await;
             }
         }
         accepted
@@ -125,11 +129,12 @@ impl Core {
     /// What a session asks for, checked as far as it can be without a guest.
     fn specs(&self, hello: &Hello) -> Result<Vec<SinkSpec>, BadInput> {
         let mut request = hello.request.clone().unwrap_or_default();
+        request.option_set = std::mem::take(&mut request.set);
         if let Some(own) = &self.request {
             if request.sinks.is_none() {
                 request.sinks.clone_from(&own.sinks);
             }
-            request.set.splice(0..0, own.set.iter().cloned());
+            request.set.clone_from(&own.set);
         }
         let mut config = self.config.clone();
         if let Some(directory) = &hello.directory {

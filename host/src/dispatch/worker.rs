@@ -285,13 +285,18 @@ impl Worker {
     /// What is worth telling about: why events wait or were set aside. What has
     /// been delivered since is forgotten.
     fn trouble(&self, outbox: &Outbox, progress: &Progress) -> Option<String> {
-        let dead = progress.dead.first().map(|letter| &letter.why);
-        let waiting = progress.pending.iter().find(|event| event.attempts > 0);
-        if let Some(why) = dead.or(waiting.map(|event| &event.why)) {
-            return Some(why.clone());
+        if let Some(letter) = progress.dead.first() {
+            return Some(letter.why.clone());
         }
         let standing = self.standing.borrow();
-        let still = outbox.waiting() > progress.settled.len() || standing.has_set_aside();
+        if standing.has_set_aside() {
+            // For good, and so not hidden by what is only put off.
+            return standing.error.clone();
+        }
+        if let Some(event) = progress.pending.iter().find(|event| event.attempts > 0) {
+            return Some(event.why.clone());
+        }
+        let still = outbox.waiting() > progress.settled.len();
         standing.error.clone().filter(|_| still)
     }
 

@@ -204,6 +204,8 @@ class Reporter:
             properties=properties,
             text_bytes=self._text_bytes,
         )
+        for frame in attempt.unfold(self._now()):
+            self._append(frame)
         self._append(
             f'{{"k":"phase","i":{attempt.reference},"a":{attempt.number},'
             f'"t":{self._now():.6f},"report":{texts.dumps(record)}}}'.encode()

@@ -143,7 +143,8 @@ impl Files for Memory {
     }
 
     fn append(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        let all = [self.read(path)?, content.to_owned()].concat();
+        let old = self.read(path).unwrap_or_default();
+        let all = [&old, content].concat();
         self.write(path, &all)
     }
 
