@@ -61,8 +61,10 @@ def test_failed(pytester: pytest.Pytester, core: Core, report: Run) -> None:
     )
     report(inprocess=True)
     assert verdicts(core) == {"test_a": "failed"}
-    (end,) = core.frames("main", "end")
-    assert list(end["passed"]) == ["setup", "teardown"]
+    # In order: what passed without a word is told with the next phase that has one.
+    phase, end = core.frames("main", "phase", "end")
+    assert (list(phase["passed"]), phase["report"]["phase"]) == (["setup"], "call")
+    assert list(end["passed"]) == ["teardown"]
     told = only_report(core)
     failure = told.pop("failure")
     assert failure["kind"] == "AssertionError"

@@ -10,7 +10,7 @@ use crate::guest::bindings::events::{
     self, Event, Failure, Gap, SessionEnd, TestEnd, Verdict, Warning,
 };
 use crate::journal::{Draft, Intake, Item, Items, Journal, JournalError, Position};
-use crate::protocol::frame::{Frame, ItemRef, Report};
+use crate::protocol::frame::{Frame, ItemRef, Phase, Report};
 
 /// Tests of a `collected` event at most, as the contract says.
 const TESTS_AN_EVENT: usize = 1000;
@@ -158,8 +158,17 @@ impl Normaliser {
                     .insert((worker.clone(), item.nodeid.clone(), a), t);
                 say(t, Event::TestStarted((item.nodeid, a)));
             }
-            Frame::Phase { t, i, a, report } => {
+            Frame::Phase {
+                t,
+                i,
+                a,
+                passed,
+                report,
+            } => {
                 let item = self.item(process, &i);
+                for (time, event) in silent(&item, a, passed) {
+                    say(time, event);
+                }
                 say(t, Event::PhaseFinished(convert::report(&item, a, *report)));
             }
             Frame::End {
@@ -170,9 +179,8 @@ impl Normaliser {
                 passed,
             } => {
                 let item = self.item(process, &i);
-                for (phase, times) in passed {
-                    let report = convert::passed(&item, a, phase, times);
-                    say(times.1, Event::PhaseFinished(report));
+                for (time, event) in silent(&item, a, passed) {
+                    say(time, event);
                 }
                 say(
                     t,
@@ -390,7 +398,7 @@ impl Normaliser {
             .flatten()
             .find(|item| item.nodeid == nodeid);
         let report = Report {
-            phase: crate::protocol::frame::Phase::Call,
+            phase: Phase::Call,
             outcome: crate::protocol::frame::Outcome::Failed,
             xfail_reason: None,
             start,
@@ -417,6 +425,18 @@ impl Normaliser {
             });
         }
     }
+}
+
+/// The phases that passed without a word, in order, each when it ended.
+fn silent(
+    item: &Item,
+    attempt: u32,
+    passed: BTreeMap<Phase, (f64, f64, f64)>,
+) -> impl Iterator<Item = (f64, Event)> {
+    passed.into_iter().map(move |(phase, times)| {
+        let report = convert::passed(item, attempt, phase, times);
+        (times.1, Event::PhaseFinished(report))
+    })
 }
 
 /// The item's name in a node id that was never announced.

@@ -45,6 +45,8 @@ pub enum Frame {
         t: f64,
         i: ItemRef,
         a: u32,
+        #[serde(default)]
+        passed: BTreeMap<Phase, (f64, f64, f64)>,
         report: Box<Report>,
     },
     End {

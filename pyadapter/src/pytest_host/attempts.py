@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from .reports import PHASES, Section, Times
@@ -73,29 +72,31 @@ class Attempt:
             t,
         )
 
-    def unfold(self, t: float) -> Iterator[bytes]:
-        """`phase` frames of what was folded: a later phase must not be heard of before them."""
-        for phase, (start, stop, duration) in self.folded.items():
-            self.outcomes[phase] = "passed"
-            yield (
-                f'{{"k":"phase","i":{self.reference},"a":{self.number},"t":{t:.6f},'
-                f'"report":{{"phase":"{phase}","outcome":"passed","start":{start:.6f},'
-                f'"stop":{stop:.6f},"duration":{duration:.9f},"sections":[],"properties":[]}}}}'
-            ).encode()
-        self.folded.clear()
-
     def end(self, t: float, verdict: str | None = None) -> bytes:
         """The `end` frame; the verdict is that of the reports where none is given."""
         folded = self.folded
         if verdict is None and len(folded) == 3 and not self.failed_subtests:
             times = (*folded["setup"], *folded["call"], *folded["teardown"])
             return (_PASSED % (self.reference, self.number, t, *times)).encode()
-        passed = ",".join(
-            '"{}":[{:.6f},{:.6f},{:.9f}]'.format(phase, *folded[phase])
-            for phase in PHASES
-            if phase in folded
-        )
         return (
             f'{{"k":"end","i":{self.reference},"a":{self.number},"t":{t:.6f},'
-            f'"verdict":"{verdict or self.verdict()}","passed":{{{passed}}}}}'
+            f'"verdict":"{verdict or self.verdict()}","passed":{self._unfold()}}}'
         ).encode()
+
+    def phase(self, t: float, report: str) -> bytes:
+        """A `phase` frame, and with it the phases before it that passed without a word."""
+        return (
+            f'{{"k":"phase","i":{self.reference},"a":{self.number},"t":{t:.6f},'
+            f'"passed":{self._unfold()},"report":{report}}}'
+        ).encode()
+
+    def _unfold(self) -> str:
+        """The folded phases as JSON, once; from here on they count as told."""
+        folded = ",".join(
+            '"{}":[{:.6f},{:.6f},{:.9f}]'.format(phase, *self.folded[phase])
+            for phase in PHASES
+            if phase in self.folded
+        )
+        self.outcomes.update(dict.fromkeys(self.folded, "passed"))
+        self.folded.clear()
+        return f"{{{folded}}}"

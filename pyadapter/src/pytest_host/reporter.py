@@ -204,12 +204,7 @@ class Reporter:
             properties=properties,
             text_bytes=self._text_bytes,
         )
-        for frame in attempt.unfold(self._now()):
-            self._append(frame)
-        self._append(
-            f'{{"k":"phase","i":{attempt.reference},"a":{attempt.number},'
-            f'"t":{self._now():.6f},"report":{texts.dumps(record)}}}'.encode()
-        )
+        self._append(attempt.phase(self._now(), texts.dumps(record)))
         if subtest:
             attempt.failed_subtests += outcome == "failed"
             return

@@ -196,3 +196,32 @@ fn names_are_found_in_node_ids_that_were_never_announced() {
     assert_eq!(name_in("t.py::m"), "m");
     assert_eq!(name_in("README.md"), "README.md");
 }
+
+#[test]
+fn phases_are_told_in_order() {
+    let mut session = Session::new();
+    session.take(ITEMS);
+    session.take(COLLECTED);
+    session.take(r#"{"k":"start","i":1,"a":1,"t":2}"#);
+    session.take(
+        r#"{"k":"phase","i":1,"a":1,"t":5,"passed":{"setup":[2,3,1],"call":[3,4,1]},
+            "report":{"phase":"teardown","outcome":"failed","start":4,"stop":5,"duration":1}}"#,
+    );
+    session.take(r#"{"k":"end","i":1,"a":1,"t":6,"verdict":"error","passed":{}}"#);
+    let phases: Vec<events::Phase> = session
+        .events()
+        .iter()
+        .filter_map(|event| match event {
+            Event::PhaseFinished(report) => Some(report.phase),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        phases,
+        [
+            events::Phase::Setup,
+            events::Phase::Call,
+            events::Phase::Teardown
+        ]
+    );
+}
