@@ -1,0 +1,78 @@
+"""What every test here works with: real commands, in a folder of the test's own."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from support.guests import folder_of_guests
+from support.installation import Folders, Installation, installation, pythons
+from support.project import MakeProject, Project
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests that ask for `python` run once with each interpreter."""
+    if "python" in metafunc.fixturenames:
+        names = pythons()
+        ids = [f"pytest{'.'.join(map(str, installation(name).pytest))}" for name in names]
+        metafunc.parametrize("python", names, ids=ids, scope="session")
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Folders]:
+    """Shared by all workers of this run, so that guests are compiled once."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    # Short, since a socket's path may have 107 bytes.
+    runtime = Path(tempfile.mkdtemp(prefix="pyh"))
+    yield Folders(cache=shared / "cache", runtime=runtime, state=base / "state")
+    shutil.rmtree(runtime, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def worker_id(request: pytest.FixtureRequest) -> str:
+    """pytest-xdist's, for runs without it."""
+    workerinput = getattr(request.config, "workerinput", None)
+    return workerinput["workerid"] if workerinput else "master"
+
+
+@pytest.fixture(scope="session")
+def this_installation() -> Installation:
+    return installation(sys.executable)
+
+
+@pytest.fixture
+def project(tmp_path: Path, this_installation: Installation, folders: Folders) -> Iterator[Project]:
+    made = Project(tmp_path, this_installation, folders)
+    yield made
+    made.end()
+
+
+@pytest.fixture(scope="session")
+def make_project(
+    tmp_path_factory: pytest.TempPathFactory, folders: Folders
+) -> Iterator[MakeProject]:
+    """Projects that several tests look at."""
+    with ExitStack() as stack:
+
+        def make(python: str = sys.executable) -> Project:
+            project = Project(tmp_path_factory.mktemp("project"), installation(python), folders)
+            stack.callback(project.end)
+            return project
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def guests() -> Path:
+    """The components that the tests have of their own."""
+    folder = folder_of_guests()
+    if not folder.is_dir():
+        pytest.fail(f"{folder} is not there; build it with: cargo xtask guests --fixtures")
+    return folder

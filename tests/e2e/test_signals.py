@@ -1,0 +1,163 @@
+"""What a terminal sends: Ctrl-C reaches pytest alone, and the summary is printed all the same."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import subprocess
+import termios
+import time
+from collections import Counter
+
+import pytest
+
+from support.polling import DEADLINE
+from support.project import Project
+
+SUITE = """
+import time
+from pathlib import Path
+
+def test_a():
+    pass
+
+def test_b():
+    Path("midway").touch()
+    time.sleep(60)
+
+def test_c():
+    pass
+"""
+
+
+class Terminal:
+    """A command in a terminal of its own, as a shell starts it."""
+
+    def __init__(self, project: Project, *command: str) -> None:
+        self._master, slave = pty.openpty()
+        program = str(project.installation.scripts / command[0])
+        self._process = subprocess.Popen(
+            (program, *command[1:]),
+            cwd=project.folder,
+            env={**project.environ, "TERM": "xterm"},
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            # There is no other way to a controlling terminal, and this process has one thread.
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
+        )
+        os.close(slave)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def type(self, keys: bytes) -> None:
+        os.write(self._master, keys)
+
+    def finish(self) -> tuple[int, str]:
+        """Exit code, and all that was printed."""
+        said = b""
+        end = time.monotonic() + DEADLINE
+        try:
+            while time.monotonic() < end:
+                if select.select([self._master], [], [], 0.1)[0]:
+                    said += os.read(self._master, 1 << 16)
+        except OSError:
+            pass  # Linux's way to say that nobody has the terminal open any more
+        finally:
+            if self._process.poll() is None and time.monotonic() >= end:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            code = self._process.wait(timeout=DEADLINE)
+            os.close(self._master)
+        return code, said.decode(errors="replace").replace("\r\n", "\n")
+
+
+@pytest.fixture
+def suite(project: Project) -> Project:
+    project.write("test_slow.py", SUITE)
+    return project
+
+
+def results(text: str) -> Counter[str]:
+    return Counter(line.split()[1] for line in text.splitlines() if line.startswith("host: "))
+
+
+def test_ctrl_c(suite: Project) -> None:
+    receiver = suite.receiver()
+    terminal = Terminal(
+        suite, "host", "run", "--sinks", "publish", f"--set=publish.url={receiver.url}"
+    )
+    suite.wait_for("midway")
+    terminal.type(b"\x03")
+    code, said = terminal.finish()
+    assert code == 2, said
+    assert "KeyboardInterrupt" in said
+    assert "1 passed" in said
+    assert "host: publish  " in said
+    assert " left" not in said
+    assert [result["nodeid"] for result in receiver.results()] == ["test_slow.py::test_a"]
+    suite.wait_for_cores()
+
+
+def test_ctrl_c_under_pytest_alone(suite: Project) -> None:
+    terminal = Terminal(suite, "pytest", "--pubdir", "results")
+    suite.wait_for("midway")
+    terminal.type(b"\x03")
+    code, said = terminal.finish()
+    assert code == 2, said
+    assert (suite.folder / "results" / "test_a" / "0.pass" / "result.json").is_file()
+    suite.wait_for_cores()
+
+
+def test_ctrl_c_with_workers(suite: Project) -> None:
+    """pytest ends with 2, and what was done is delivered."""
+    receiver = suite.receiver()
+    terminal = Terminal(
+        suite,
+        *("host", "run", "--sinks", "publish", f"--set=publish.url={receiver.url}", "--", "-n2"),
+    )
+    suite.wait_for("midway")
+    terminal.type(b"\x03")
+    code, said = terminal.finish()
+    assert code == 2, said
+    assert {result["result"] for result in receiver.results()} <= {"pass"}
+    suite.wait_for_cores()
+
+
+def test_ctrl_c_while_delivering(suite: Project) -> None:
+    """The second key leaves the rest for later."""
+    suite.write("test_slow.py", "def test_a(): pass\n")
+    receiver = suite.receiver("--status", "503")
+    terminal = Terminal(
+        suite, "host", "run", "--sinks", "publish", f"--set=publish.url={receiver.url}"
+    )
+    end = time.monotonic() + DEADLINE
+    while not receiver.requests() and time.monotonic() < end:
+        time.sleep(0.02)
+    # pytest has ended, or is about to: then it is the host's to hear.
+    while suite.is_running_pytest(terminal.pid) and time.monotonic() < end:
+        time.sleep(0.02)
+    started = time.monotonic()
+    terminal.type(b"\x03")
+    code, said = terminal.finish()
+    assert code == 0, said
+    assert "goes out with: host drain" in said
+    assert time.monotonic() - started < 20, "30 s are the time that it would have tried"
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_signals_to_host_run_alone_are_passed_on(suite: Project, name: str) -> None:
+    number = signal.Signals[name]
+    running = suite.start("host", "run", "--sinks", "pubdir", "--set=pubdir.dir=results")
+    suite.wait_for("midway")
+    os.kill(running.pid, number)
+    outcome = running.finish()
+    assert outcome.code == 128 + number, outcome
+    assert "host: pubdir" in outcome.stderr
+    assert (suite.folder / "results" / "test_a" / "0.pass" / "result.json").is_file()
+    suite.wait_for_cores()

@@ -1,0 +1,23 @@
+"""The variables that these tests are told by.
+
+pytest-host takes its own out of the environment as soon as pytest configures itself, before xdist
+starts its workers; so what they say is kept under another name on import, which is before that.
+"""
+
+from __future__ import annotations
+
+import os
+
+_KEPT = "E2E_"
+
+
+def _keep(name: str) -> str:
+    value = os.environ.get(name) or os.environ.get(_KEPT + name, "")
+    os.environ[_KEPT + name] = value
+    return value
+
+
+#: More interpreters to run what depends on pytest's version with, as PATH lists folders.
+PYTHONS = _keep("PYTEST_HOST_TEST_PYTHONS")
+#: Where the components of tests/fixtures/guests are, if not in target/guests/fixtures.
+GUESTS = _keep("PYTEST_HOST_TEST_GUESTS")
