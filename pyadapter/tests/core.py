@@ -24,6 +24,9 @@ Message = dict[str, Any]
 RUN = "2026-11-21T10-10-42-3f9a"
 
 
+PHASES = ("setup", "call", "teardown")
+
+
 class Core:
     """Welcomes everybody, and answers as its attributes say."""
 
@@ -127,6 +130,12 @@ class Core:
             for frame in segments.read(self.segments, name)
             if not kinds or frame["k"] in kinds
         ]
+
+
+def verdicts(core: Core, process: str = "main") -> dict[str, str]:
+    """By name; only tests that ran once."""
+    items = [test for frame in core.frames(process, "items") for test in frame["tests"]]
+    return {items[frame["i"]]["name"]: frame["verdict"] for frame in core.frames(process, "end")}
 
 
 def main() -> None:

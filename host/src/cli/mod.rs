@@ -21,7 +21,7 @@ pub const BAD_INPUT: u8 = 2;
 /// The command ran and found or left something wrong.
 pub const TROUBLE: u8 = 1;
 
-/// See, steer and pause pytest runs: dispatches pytest's events to WebAssembly sinks.
+/// Runs pytest and hands its events, as they happen, to WebAssembly sinks.
 #[derive(Debug, Parser)]
 #[command(
     name = "host",
