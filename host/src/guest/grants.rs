@@ -220,4 +220,15 @@ mod tests {
             assert_eq!(text.parse::<HttpGrant>().unwrap().to_string(), text);
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn a_grant_survives_being_printed(text in "(http|https|ftp)://(\\*\\.)?[a-zA-Z0-9.\\[\\]:@/*-]{1,24}") {
+            if let Ok(grant) = text.parse::<HttpGrant>() {
+                let printed = grant.to_string();
+                proptest::prop_assert_eq!(printed.parse::<HttpGrant>(), Ok(grant.clone()), "{}", printed);
+                proptest::prop_assert!(grant.includes(&grant));
+            }
+        }
+    }
 }

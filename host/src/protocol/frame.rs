@@ -273,4 +273,16 @@ mod tests {
         assert!(read(b"{}").is_err());
         assert!(read(br#"{"k":"start"}"#).is_err());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_payload_is_too_strange(payload in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
+            let _ = read(&payload);
+        }
+
+        #[test]
+        fn no_object_is_too_strange(kind in "[a-z-]{0,12}", key in "[a-z]{1,8}", value in "[0-9.eE+-]{0,6}|\"[^\"\\\\]{0,9}\"|null|\\[\\]") {
+            let _ = read(format!(r#"{{"k":"{kind}","{key}":{value}}}"#).as_bytes());
+        }
+    }
 }
