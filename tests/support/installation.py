@@ -30,6 +30,9 @@ _OURS = (
     "FORCE_COLOR",
 )
 
+#: pytest shortens what it says of a failed comparison, unless it finds one of these.
+_IN_CI = frozenset({"CI", "BUILD_NUMBER"})
+
 
 @dataclass(frozen=True)
 class Installation:
@@ -43,7 +46,9 @@ class Installation:
         kept = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(_OURS) and not name.lower().endswith("_proxy")
+            if not name.startswith(_OURS)
+            and name not in _IN_CI
+            and not name.lower().endswith("_proxy")
         }
         path = f"{self.scripts}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         return {
