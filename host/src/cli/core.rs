@@ -26,7 +26,6 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     // Out of the terminal's reach: what pytest is sent is not ours to die of.
     // Refused to the leader of a process group, which is out of reach already.
     let _ = rustix::process::setsid();
-    yield_to_tests();
     let mut input = BufReader::new(std::io::stdin());
     let mut line = String::new();
     input.read_line(&mut line).context("nothing can be read")?;
@@ -55,15 +54,6 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     // A thread may be inside a guest, or wait for a line that never comes.
     runtime.shutdown_background();
     std::process::exit(code.into())
-}
-
-/// Where there is not enough processor for all, the tests go first.
-fn yield_to_tests() {
-    /// A step or two behind, not starved: sinks are to see events soon.
-    const NICE: i32 = 5;
-    let _ = rustix::process::nice(NICE);
-    // Linux may weigh whole sessions against one another, and this is one.
-    let _ = std::fs::write("/proc/self/autogroup", NICE.to_string());
 }
 
 /// Starts the core in a process of its own, with this one's input and output,

@@ -63,6 +63,7 @@ pub fn spawn(
     let (standing, watched) = watch::channel(first);
     let name = format!("sink {}", sink.spec.name);
     std::thread::Builder::new().name(name).spawn(move || {
+        yield_to_tests();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
@@ -87,6 +88,15 @@ pub fn spawn(
         standing: watched,
         control,
     })
+}
+
+/// Where there is not enough processor for all, the tests go first. Not before
+/// the sinks are loaded: pytest waits for that.
+fn yield_to_tests() {
+    /// A step or two behind, not starved: sinks are to see events soon.
+    const NICE: i32 = 5;
+    // Of this thread, on Linux; elsewhere of the process.
+    let _ = rustix::process::setpriority_process(None, NICE);
 }
 
 /// Why a worker ends before its work is done.
