@@ -60,12 +60,17 @@ impl Core {
             return refuse(&mut writer, "no such run".into()).await;
         };
         join(&run, &hello);
-        welcome(&run, false, &mut writer).await?;
-        while read_line::<FromAdapter>(&mut reader).await?.is_some() {}
+        let served = async {
+            welcome(&run, false, &mut writer).await?;
+            while read_line::<FromAdapter>(&mut reader).await?.is_some() {}
+            Ok(())
+        };
+        let served = served.await;
+        // However it ended, or the run would wait for this process for ever.
         run.tell(Command::Gone {
             process: hello.process,
         });
-        Ok(())
+        served
     }
 
     async fn session(
@@ -104,8 +109,10 @@ impl Core {
             runs.insert(id.clone(), Arc::clone(&run));
         }
         join(&run, &hello);
-        welcome(&run, self.request.is_none(), &mut writer).await?;
-        let accepted = self.load_and_deliver(&run, specs, &mut writer).await;
+        let accepted = match welcome(&run, self.request.is_none(), &mut writer).await {
+            Ok(()) => self.load_and_deliver(&run, specs, &mut writer).await,
+            Err(gone) => Err(gone),
+        };
         if accepted.is_ok() {
             self.follow_session(&run, &mut reader, &mut writer).await;
         }
