@@ -10,3 +10,4 @@ pub mod intake;
 pub mod journal;
 pub mod protocol;
 pub mod state;
+mod text;

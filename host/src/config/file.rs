@@ -9,6 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{Assignment, BadInput, Origin};
+use crate::text::one_line;
 
 /// The name of the configuration file.
 pub const FILE_NAME: &str = "host.toml";
@@ -169,8 +170,4 @@ fn json(value: &Spanned<DeValue<'_>>) -> Result<Value, String> {
     let value = toml::Value::deserialize(value.clone().into_deserializer())
         .map_err(|error| one_line(error.message()))?;
     serde_json::to_value(value).map_err(|error| error.to_string())
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

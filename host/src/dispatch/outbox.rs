@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::guest::bindings::events::{Envelope, Event};
 use crate::guest::bindings::exported::{Refusal, Undone};
 use crate::journal::{BatchLimit, DeadLetter, Journal, JournalError, Pending, Progress, Seq};
+use crate::text::one_line;
 
 /// What `handle` gets at once, as the contract says.
 pub const BATCH: BatchLimit = BatchLimit {
@@ -231,10 +232,6 @@ fn wait(attempts: u32, after: f64) -> f64 {
     };
     let jitter = own * 0.25 * fastrand::f64();
     own.max(asked) + jitter
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::bindings::{SinkGuest, SinkGuestPre};
 use super::store::GuestData;
 use super::{builtin, cache, engine};
 use crate::config::ModuleSource;
+use crate::text::one_line;
 
 /// The package of the contract, and the version of it that this host speaks.
 const CONTRACT: &str = "pytest-host:sinks";
@@ -88,7 +89,7 @@ impl Module {
         }
         let malformed = |error: wasmtime::Error| ModuleError::Malformed {
             path: path.clone(),
-            error: one_line(&error),
+            error: one_line(&format!("{error:#}")),
         };
         let component = cache::compile(&engine, &bytes, &digest).map_err(malformed)?;
         check(&engine, &component, &path)?;
@@ -100,7 +101,7 @@ impl Module {
                 path: path.clone(),
                 problem: format!(
                     "does not fit the contract {CONTRACT}@{CONTRACT_VERSION}: {}",
-                    one_line(&error)
+                    one_line(&format!("{error:#}"))
                 ),
             })?;
         Ok(Self { engine, linked })
@@ -197,13 +198,6 @@ fn linker() -> Result<&'static Linker<GuestData>, &'static Arc<wasmtime::Error>>
             Ok(linker)
         });
     LINKER.as_ref()
-}
-
-fn one_line(error: &wasmtime::Error) -> String {
-    format!("{error:#}")
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 fn hex(bytes: &[u8]) -> String {
