@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-const GUESTS: [&str; 2] = ["publish", "pubdir"];
+const GUESTS: [&str; 3] = ["publish", "pubdir", "rt"];
 
 fn main() {
     println!("cargo::rerun-if-env-changed=PYTEST_HOST_GUESTS");

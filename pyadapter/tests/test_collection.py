@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
 from conftest import Run
 from core import Core
+
+#: Of `test_a` below; Python 3.13 takes the indentation out.
+DOCSTRING = (
+    "\nFirst line.\n\nMore.\n"
+    if sys.version_info >= (3, 13)
+    else "\n        First line.\n\n        More.\n        "
+)
 
 
 def announced(core: Core) -> list[dict[str, Any]]:
@@ -48,7 +56,7 @@ def test_b(): pass
             "line": 3,
             "name": "test_a[a::b/c[d]]",
             "domain": "TestThing.test_a[a::b/c[d]]",
-            "doc": "First line.",
+            "doc": DOCSTRING,
             "keywords": ["parametrize", "slow"],
             "group": None,
         },

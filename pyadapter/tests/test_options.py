@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import PLUGIN, Run
+from conftest import Run
 from core import Core
 
 PASS = "def test_a(): pass"
@@ -43,6 +43,23 @@ def request_of(core: Core) -> dict[str, Any]:
             },
         ),
         (["--pubdir-filter=fail"], {"settings": {"pubdir": {"filter": "fail"}}}),
+        (
+            ["--rt", "--rtu", "http://localhost:1/l", "--rte=DEV", "--rt-job-report"],
+            {
+                "extra_sinks": ["rt"],
+                "settings": {
+                    "rt": {"url": "http://localhost:1/l", "env": "DEV", "job_report": True}
+                },
+            },
+        ),
+        (
+            ["--rt-custom-id", "CI42", "--rt-custom-data", '{"a": 1}', "--sinks", "rt"],
+            {
+                "sinks": ["rt"],
+                "settings": {"rt": {"custom_id": "CI42", "custom_data": '{"a": 1}'}},
+            },
+        ),
+        (["--rt"], {"extra_sinks": ["rt"], "defaults": []}),
         (
             ["--sinks", "rt", "--pubdir=results", "--sinks-set", "rt.url=x", "--sinks-set=rt.n=1"],
             {
@@ -122,56 +139,15 @@ def test_help_has_all(pytester: pytest.Pytester, run: Run, help_option: str) -> 
             "*--publish=URL*",
             "*--pubdir=PATH*",
             "*--pubdir-filter=*",
+            "*--rt *",
+            "*--rtu=URL*",
+            "*--rte=ENV*",
+            "*--rt-custom-id=ID*",
+            "*--rt-job-report*",
+            "*--rt-custom-data=JSON*",
+            "*--rt-return-job*",
         ]
     )
-
-
-OWNER = """
-    def pytest_addoption(parser):
-        parser.{where}addoption("--publish", {attributes})
-
-    def pytest_configure(config):
-        print("publish is", config.getoption("--publish"))
-"""
-
-
-def owner(where: str = "", attributes: str = 'help="theirs"') -> str:
-    return OWNER.format(where=where, attributes=attributes)
-
-
-@pytest.mark.parametrize("where", ["", "getgroup('theirs').", "getgroup('pytest-host')."])
-def test_conftest_owns_an_option(pytester: pytest.Pytester, run: Run, where: str) -> None:
-    pytester.makepyfile(PASS)
-    pytester.makeconftest(owner(where))
-    result = run("-s", "--publish", "theirs", inprocess=True)
-    result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["publish is theirs"])
-    result.stdout.no_fnmatch_line("pytest-host*")
-    result = run("--help", inprocess=True)
-    assert result.stdout.str().count("--publish") == 1
-    result.stdout.fnmatch_lines(["*--pubdir=PATH*"])
-
-
-@pytest.mark.parametrize("order", ["before", "after"])
-def test_plugin_owns_an_option(pytester: pytest.Pytester, run: Run, order: str) -> None:
-    pytester.makepyfile(PASS, theirs=owner())
-    pytester.syspathinsert()
-    if order == "before":
-        result = pytester.runpytest_inprocess("-p", "theirs", *PLUGIN, "-s", "--publish", "theirs")
-    else:
-        result = run("-p", "theirs", "-s", "--publish", "theirs", inprocess=True)
-    result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["publish is theirs"])
-
-
-def test_conftest_that_an_option_looks_like_a_value_of(pytester: pytest.Pytester, run: Run) -> None:
-    """`--publish tests` is a flag and a path, if tests/conftest.py says so."""
-    tests = pytester.mkdir("tests")
-    (tests / "conftest.py").write_text(
-        "def pytest_addoption(parser):\n    parser.addoption('--publish', action='store_true')\n"
-    )
-    (tests / "test_a.py").write_text(PASS)
-    run("--publish", "tests", inprocess=True).assert_outcomes(passed=1)
 
 
 def test_values_are_not_test_paths(pytester: pytest.Pytester, core: Core, report: Run) -> None:

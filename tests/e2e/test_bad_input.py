@@ -36,7 +36,7 @@ CASES = [
     ),
     Case(
         "unknown-sink-unlike-any",
-        '--sinks: no sink is named "zzz"; known are publish, pubdir, and paths of components'
+        '--sinks: no sink is named "zzz"; known are publish, pubdir, rt, and paths of components'
         " such as ./zzz.wasm",
         sinks="pubdir,zzz",
         sets=(DIR,),
@@ -75,7 +75,8 @@ CASES = [
     Case(
         "missing-setting",
         "publish.url: missing, and there is no default"
-        " (--set publish.url=…, or url under [sink.publish] in host.toml)",
+        " (--set publish.url=…, with pytest --sinks-set publish.url=…,"
+        " or url under [sink.publish] in host.toml)",
         sinks="publish",
     ),
     Case(

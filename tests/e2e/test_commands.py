@@ -125,6 +125,7 @@ def test_sink_ls_and_doctor(suite: Project) -> None:
     assert {sink["name"]: sink["default"] for sink in json.loads(listed.stdout)} == {
         "publish": True,
         "pubdir": False,
+        "rt": False,
     }
     doctor = suite.run("host", "doctor")
     assert doctor.code == 0, doctor
@@ -138,7 +139,9 @@ def test_drain_of_nothing(suite: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["", "run", "drain", "sink", "sink ls", "doctor", "init"], ids=lambda c: c or "host"
+    "command",
+    ["", "run", "watch", "drain", "sink", "sink ls", "doctor", "init"],
+    ids=lambda c: c or "host",
 )
 def test_help(suite: Project, command: str) -> None:
     words = command.split()

@@ -17,6 +17,7 @@ from real.projects import PROJECTS, RealProject, fetch, install
 from support import junit
 from support.installation import Folders, Installation
 from support.project import Project, read_results
+from support.receiving import Receiver
 
 #: To deliver what is left, for suites of a thousand tests.
 DRAIN = "120s"
@@ -45,20 +46,29 @@ def suite(fetched: Fetched, this_installation: Installation, folders: Folders) -
     made.end()
 
 
+def stopped(receiver: Receiver) -> Iterator[dict[str, str]]:
+    """What `rt` sent of each test, in the words of `publish`."""
+    words = {"passed": "pass", "failed": "fail", "skipped": "skip"}
+    for message in receiver.results():
+        if message["type"] == "stopTestItem":
+            yield {"nodeid": message["test"], "result": words[message["status"]]}
+
+
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["plain", "n2"])
 def test_every_result_arrives(
     suite: Project, fetched: Fetched, guests: Path, workers: tuple[str, ...], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    receiver = suite.receiver()
+    receiver, messages = suite.receiver(), suite.receiver()
     settings = {
         "publish.url": receiver.url,
+        "rt.url": messages.url,
         "pubdir.dir": str(tmp_path / "results"),
         "collector.dir": str(out),
         "collector.allow.write": json.dumps([str(out)]),
     }
     outcome = suite.run(
-        *("host", "run", "--sinks", f"publish,pubdir,{guests / 'collector.wasm'}"),
+        *("host", "run", "--sinks", f"publish,pubdir,rt,{guests / 'collector.wasm'}"),
         *(f"--set={key}={value}" for key, value in settings.items()),
         *(f"--drain-timeout={DRAIN}", "--", "-p", "no:cacheprovider", "-q"),
         *(f"--junitxml={tmp_path / 'j.xml'}", *workers, *fetched.project.args),
@@ -67,6 +77,7 @@ def test_every_result_arrives(
     expected = junit.read(tmp_path / "j.xml")
     assert junit.of_results(receiver.results()) == expected
     assert junit.of_results(read_results(tmp_path / "results")) == expected
+    assert junit.of_results(stopped(messages)) == expected
     lines = (out / "events.jsonl").read_text().splitlines()
     events = {event["seq"]: event for event in map(json.loads, lines)}.values()
     ended = [event["nodeid"] for event in events if event["kind"] == "test-finished"]

@@ -26,7 +26,7 @@ _FRAME = re.compile(r'  File "(?P<file>[^"]*)".*\n(?:    .*\n?)*')
 _MARKS = re.compile(r"^ *[~^]+ *\n", re.MULTILINE)
 #: Between an assertion and what differs, in pytest from 8.0.
 _BLANK = re.compile(r"\n +(?=\n)")
-_ADDRESS = re.compile(r"\b0x[0-9a-f]+")
+ADDRESS = re.compile(r"\b0x[0-9a-f]+")
 
 
 def posts(name: str) -> list[Record]:
@@ -49,7 +49,7 @@ def mask(record: Mapping[str, Any], suite: Path | str) -> Record:
     if masked["excinfo"] is not None:
         frames = (frame(text, suite) for text in masked["excinfo"]["traceback"])
         traceback = [text for text in frames if text]
-        value = _ADDRESS.sub("0x…", _BLANK.sub("", masked["excinfo"]["value"]))
+        value = ADDRESS.sub("0x…", _BLANK.sub("", masked["excinfo"]["value"]))
         masked["excinfo"] = {**masked["excinfo"], "value": value, "traceback": traceback}
     return masked
 
@@ -63,12 +63,17 @@ def frame(text: str, suite: Path | str) -> str:
     return _MARKS.sub("", text).replace(f'"{suite}/', f'"{SUITE}/', 1)
 
 
+def frames(text: str, suite: Path | str) -> str:
+    """A traceback's entries, likewise."""
+    return _FRAME.sub(lambda found: frame(found[0], suite), text)
+
+
 def mask_page(path: str, text: str, suite: Path | str) -> Any:
     """One file of a tree, likewise."""
     if path.endswith("/result.json"):
         return mask(json.loads(text), suite)
     text = re.sub(r"^duration: [0-9.e-]+s$", "duration: …s", text, flags=re.MULTILINE)
-    return _FRAME.sub(lambda found: frame(found[0], suite), _BLANK.sub("", text))
+    return frames(_BLANK.sub("", text), suite)
 
 
 def mask_tree(pages: Mapping[str, str], suite: Path | str) -> dict[str, Any]:

@@ -17,9 +17,11 @@ mod workbench;
 
 use std::io;
 
-use pytest_host_results::{Parcel, Results, Tried, deliver};
+use pytest_host_results::{Results, TestResult};
 use pytest_host_sdk::{
-    Envelope, Misconfiguration, Need, Opening, Refusal, Session, Sink, Undone, state::HostState,
+    Envelope, Misconfiguration, Need, Opening, Refusal, Session, Sink, Undone,
+    delivery::{Tried, deliver},
+    state::HostState,
 };
 
 use files::Disk;
@@ -63,7 +65,10 @@ impl Sink for Pubdir {
             Tried::Each(
                 parcels
                     .iter()
-                    .map(|parcel| write(tree, *filter, parcel).err().map(refusal))
+                    .map(|parcel| {
+                        let written = write(tree, *filter, parcel.seq, &parcel.item);
+                        written.err().map(refusal)
+                    })
                     .collect(),
             )
         })
@@ -74,9 +79,9 @@ impl Sink for Pubdir {
     }
 }
 
-fn write(tree: &mut Tree<Disk>, filter: Filter, Parcel { seq, result }: &Parcel) -> io::Result<()> {
+fn write(tree: &mut Tree<Disk>, filter: Filter, seq: u64, result: &TestResult) -> io::Result<()> {
     let entry = Entry {
-        seq: *seq,
+        seq,
         folder: names::folder(result.xdist_scope.as_deref(), &result.name),
         outcome: result.result,
         pages: filter.keeps(result.result).then(|| pages::of(result)),

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use pytest_host_results::{Exception, TestResult, repr};
+use pytest_host_results::{Exception, TestResult};
+use pytest_host_sdk::python::repr;
 
 /// Columns of a header line.
 const WIDTH: usize = 66;

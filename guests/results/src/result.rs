@@ -2,10 +2,12 @@
 
 use std::fmt;
 
-use pytest_host_sdk::events::{self, Failure, Phase, Report};
+use pytest_host_sdk::{
+    captured::Texts,
+    events::{self, Failure, Phase, Report},
+    python,
+};
 use serde::{Deserialize, Serialize};
-
-use crate::{python, texts::Texts};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,9 +1,12 @@
 //! HTTP requests, sent by the host through its pooled client, and what an answer means for an event.
 
+mod endpoint;
+
 use std::time::{Duration, SystemTime};
 
 use crate::Refusal;
 pub use crate::bindings::pytest_host::sinks::http::{Error, Request, Response, send};
+pub use endpoint::{Endpoint, MAX_CONCURRENCY, authority, default_concurrency, default_timeout};
 
 /// How long to wait where the server does not say; the host lets it grow.
 const RETRY_AFTER: f64 = 1.0;

@@ -47,9 +47,12 @@
 //! logic is tested with plain `cargo test`; only the calls that reach the host ([`log`], [`state`],
 //! [`http::send`]) need one, and panic without.
 
+pub mod captured;
+pub mod delivery;
 mod event;
 pub mod http;
 pub mod log;
+pub mod python;
 mod settings;
 mod sink;
 pub mod state;
@@ -62,7 +65,19 @@ pub mod bindings {
         pub_export_macro: true,
         export_macro_name: "export_component",
         default_bindings_module: "pytest_host_sdk::bindings",
-        additional_derives: [Clone, PartialEq],
+        additional_derives: [Clone, PartialEq, serde::Serialize],
+        // In JSON, cases have the contract's names.
+        additional_type_attributes: {
+            "pytest-host:sinks/events@0.1.0/phase": [#[serde(rename_all = "kebab-case")]],
+            "pytest-host:sinks/events@0.1.0/outcome": [#[serde(rename_all = "kebab-case")]],
+            "pytest-host:sinks/events@0.1.0/verdict": [#[serde(rename_all = "kebab-case")]],
+            "pytest-host:sinks/events@0.1.0/capture": [#[serde(rename_all = "kebab-case")]],
+            "pytest-host:sinks/events@0.1.0/event": [#[serde(rename_all = "kebab-case")]],
+            "pytest-host:sinks/events@0.1.0/level": [#[serde(rename_all = "kebab-case")]],
+            "pytest-host:sinks/events@0.1.0/pause-kind": [#[serde(rename_all = "kebab-case")]],
+            "pytest-host:sinks/events@0.1.0/pause-end": [#[serde(rename_all = "kebab-case")]],
+            "pytest-host:sinks/events@0.1.0/job-state": [#[serde(rename_all = "kebab-case")]],
+        },
     });
 }
 

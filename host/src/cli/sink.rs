@@ -116,6 +116,7 @@ mod tests {
         NAME     MODULE        DEFAULT  SETTINGS
         publish  built-in
         pubdir   built-in      yes      dir
+        rt       built-in
         mine     /m/mine.wasm           channel
         ");
     }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `PYTEST_HOST_SINKS=publish,pubdir` | `sinks` |
 //! | `PYTEST_HOST_SINK__PUBLISH__URL=…` | `url` in `[sink.publish]` |
+//! | `PYTEST_HOST_LIMIT__TEXT=1 MiB` | `limit.text` |
 //!
 //! Names are taken in lower case, with `-` for a single `_`.
 
@@ -33,12 +34,14 @@ pub fn assignments(
                 .map(|part| part.to_ascii_lowercase().replace('_', "-"));
             let path = std::iter::once("sink".to_owned()).chain(parts).collect();
             (path, value_of(&text))
+        } else if key == "LIMIT__TEXT" {
+            (vec!["limit".to_owned(), "text".to_owned()], value_of(&text))
         } else if OTHERS.contains(&key) {
             continue;
         } else {
             return Err(BadInput::at(
                 &origin,
-                "unknown variable; the settings are PYTEST_HOST_SINKS and PYTEST_HOST_SINK__<SINK>__<KEY>",
+                "unknown variable; the settings are PYTEST_HOST_SINKS, PYTEST_HOST_SINK__<SINK>__<KEY> and PYTEST_HOST_LIMIT__TEXT",
             ));
         };
         found.push(Assignment {

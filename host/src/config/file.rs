@@ -1,5 +1,6 @@
 //! `host.toml`, or `[tool.pytest-host]` in `pyproject.toml`.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -112,13 +113,14 @@ impl<'a> Place<'a> {
     fn assignments(&self, table: &DeTable<'_>) -> Result<Vec<Assignment>, BadInput> {
         let mut found = Vec::new();
         for (key, value) in table {
-            let sinks = value
-                .get_ref()
-                .as_table()
-                .filter(|_| key.get_ref() == "sink");
-            match sinks {
-                Some(sinks) => self.sinks(sinks, &mut found)?,
-                None => found.push(self.assignment(&[key], value)?),
+            match (key.get_ref().as_ref(), value.get_ref().as_table()) {
+                ("sink", Some(sinks)) => self.sinks(sinks, &mut found)?,
+                ("limit", Some(limits)) => {
+                    for (limit, value) in limits {
+                        found.push(self.assignment(&["limit"], limit, value)?);
+                    }
+                }
+                _ => found.push(self.assignment(&[], key, value)?),
             }
         }
         Ok(found)
@@ -127,7 +129,7 @@ impl<'a> Place<'a> {
     fn sinks(&self, sinks: &DeTable<'_>, found: &mut Vec<Assignment>) -> Result<(), BadInput> {
         for (name, value) in sinks {
             let Some(table) = value.get_ref().as_table() else {
-                found.push(self.assignment(&[name], value)?);
+                found.push(self.assignment(&["sink"], name, value)?);
                 continue;
             };
             // An empty table names a sink too.
@@ -137,28 +139,24 @@ impl<'a> Place<'a> {
                 origin: self.origin(name.span().start),
             });
             for (key, value) in table {
-                found.push(self.assignment(&[name, key], value)?);
+                found.push(self.assignment(&["sink", name.get_ref()], key, value)?);
             }
         }
         Ok(())
     }
 
+    /// The value of `key` in the table `above`.
     fn assignment(
         &self,
-        keys: &[&Spanned<std::borrow::Cow<'_, str>>],
+        above: &[&str],
+        key: &Spanned<Cow<'_, str>>,
         value: &Spanned<DeValue<'_>>,
     ) -> Result<Assignment, BadInput> {
-        let origin = self.origin(keys.last().map_or(0, |key| key.span().start));
-        let names = keys.iter().map(|key| key.get_ref().to_string());
-        let in_sink = keys.len() > 1;
-        let path = in_sink
-            .then(|| "sink".to_owned())
-            .into_iter()
-            .chain(names)
-            .collect();
+        let origin = self.origin(key.span().start);
+        let path = above.iter().copied().chain([key.get_ref().as_ref()]);
         let value = json(value).map_err(|problem| BadInput::at(&origin, problem))?;
         Ok(Assignment {
-            path,
+            path: path.map(str::to_owned).collect(),
             value,
             origin,
         })

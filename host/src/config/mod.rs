@@ -12,11 +12,12 @@ mod suggest;
 mod table;
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 pub use assignment::{Assignment, Origin};
 pub use file::FILE_NAME;
-pub use select::{ModuleSource, Request, Setting, SinkSpec};
+pub use select::{Defaults, ModuleSource, Request, Setting, SinkSpec};
 pub use suggest::nearest;
 pub use table::{OnFailure, SinkTable};
 
@@ -33,6 +34,9 @@ impl BadInput {
     }
 }
 
+/// The keys of a configuration's top.
+const KEYS: [&str; 3] = ["sinks", "sink", "limit.text"];
+
 /// The configuration that is in force in a folder.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -43,8 +47,15 @@ pub struct Config {
     /// The sinks to use where nobody names any.
     pub sinks: Vec<String>,
     sinks_origin: Option<Origin>,
+    /// Bytes of a captured text, or any other, that are kept.
+    pub text: u64,
     tables: BTreeMap<String, SinkTable>,
 }
+
+/// `limit.text` where nobody sets it.
+const TEXT: u64 = 256 << 10;
+/// What it may be set to: every event has to fit into a sink's memory, several times.
+const TEXT_RANGE: RangeInclusive<u64> = (1 << 10)..=(8 << 20);
 
 impl Config {
     /// Reads the configuration that is in force in `directory`, with the
@@ -62,6 +73,7 @@ impl Config {
             file: None,
             sinks: Vec::new(),
             sinks_origin: None,
+            text: TEXT,
             tables: BTreeMap::new(),
         };
         if let Some(found) = file::find(directory)? {
@@ -108,6 +120,29 @@ impl Config {
         Ok(())
     }
 
+    /// Puts in what nobody has set, as the adapter finds it in a conftest.
+    fn fill(&mut self, defaults: &[Defaults]) -> Result<(), BadInput> {
+        for Defaults {
+            sink,
+            origin,
+            settings,
+        } in defaults
+        {
+            let set = self.tables.get(sink).map(|table| &table.settings);
+            let assignments = settings
+                .iter()
+                .filter(|(key, _)| !set.is_some_and(|set| set.contains_key(*key)))
+                .map(|(key, value)| Assignment {
+                    path: vec!["sink".into(), sink.clone(), key.clone()],
+                    value: value.clone(),
+                    origin: Origin::Option(origin.clone()),
+                })
+                .collect();
+            self.apply(assignments)?;
+        }
+        Ok(())
+    }
+
     /// The folder that the state folder belongs in, and that paths written in
     /// the file are relative to: the file's own, or the working directory.
     #[must_use]
@@ -126,6 +161,7 @@ impl Config {
                     self.sinks = sink_names(&assignment)?;
                     self.sinks_origin = Some(assignment.origin);
                 }
+                ["limit", "text"] => self.text = text_limit(&assignment)?,
                 ["sink", name] if assignment.value.is_object() => {
                     self.tables.entry((*name).to_owned()).or_default();
                 }
@@ -141,8 +177,8 @@ impl Config {
                 }
                 _ => {
                     let key = assignment.path.join(".");
-                    let hint = nearest(&key, ["sinks", "sink"])
-                        .unwrap_or_else(|| "; the keys here are \"sinks\" and \"sink\"".to_owned());
+                    let hint = nearest(&key, KEYS)
+                        .unwrap_or_else(|| format!("; the keys here are {}", KEYS.join(", ")));
                     return Err(BadInput::at(
                         &assignment.origin,
                         format!("unknown key {key:?}{hint}"),
@@ -152,6 +188,18 @@ impl Config {
         }
         Ok(())
     }
+}
+
+fn text_limit(assignment: &Assignment) -> Result<u64, BadInput> {
+    table::bytes(&assignment.value)
+        .ok()
+        .filter(|bytes| TEXT_RANGE.contains(bytes))
+        .ok_or_else(|| {
+            BadInput::at(
+                &assignment.origin,
+                "limit.text should be a size from \"1 KiB\" to \"8 MiB\", such as \"256 KiB\"",
+            )
+        })
 }
 
 /// A list of names, or one text with commas between.

@@ -25,6 +25,17 @@ pub struct Request {
     pub option_set: Vec<String>,
     /// A table a sink; wins over everything.
     pub settings: BTreeMap<String, serde_json::Map<String, Value>>,
+    /// Loses against everything.
+    pub defaults: Vec<Defaults>,
+}
+
+/// Settings of a sink that hold where nobody sets them, and where they are from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Defaults {
+    pub sink: String,
+    /// As complaints show it, e.g. `tests/conftest.py`.
+    pub origin: String,
+    pub settings: serde_json::Map<String, Value>,
 }
 
 /// Where a sink's component comes from.
@@ -106,6 +117,7 @@ impl Config {
         config.set(&request.set, "--set")?;
         config.set(&request.option_set, "--sinks-set")?;
         config.settings(&request.settings)?;
+        config.fill(&request.defaults)?;
         let (named, origin) = match &request.sinks {
             Some(named) => (named.clone(), Origin::Flag("--sinks".into())),
             None => (

@@ -132,7 +132,7 @@ fn texts(value: Value) -> Option<Vec<String>> {
 }
 
 /// `"128 MiB"`, or a number of bytes.
-fn bytes(value: &Value) -> Result<u64, &'static str> {
+pub fn bytes(value: &Value) -> Result<u64, &'static str> {
     let read = match value {
         Value::String(text) => text
             .parse::<bytesize::ByteSize>()

@@ -187,9 +187,9 @@ fn flags_and_variables_are_complained_of_by_their_names() {
     };
     insta::assert_snapshot!(set("url"), @"--set url: should be sink.key=value, such as --set publish.url=http://127.0.0.1:7777/");
     insta::assert_snapshot!(set("publish.limit.call=soon"), @r#"--set publish.limit.call: publish.limit.call should be a time above 0, such as "5 s""#);
-    insta::assert_snapshot!(config.select(&sinks(&["zzz"])).unwrap_err(), @r#"--sinks: no sink is named "zzz"; known are publish, pubdir, and paths of components such as ./zzz.wasm"#);
+    insta::assert_snapshot!(config.select(&sinks(&["zzz"])).unwrap_err(), @r#"--sinks: no sink is named "zzz"; known are publish, pubdir, rt, and paths of components such as ./zzz.wasm"#);
     let variable = [("PYTEST_HOST_SNKS".to_owned(), "x".to_owned())];
-    insta::assert_snapshot!(Config::load(folder.path(), variable).unwrap_err(), @"PYTEST_HOST_SNKS: unknown variable; the settings are PYTEST_HOST_SINKS and PYTEST_HOST_SINK__<SINK>__<KEY>");
+    insta::assert_snapshot!(Config::load(folder.path(), variable).unwrap_err(), @"PYTEST_HOST_SNKS: unknown variable; the settings are PYTEST_HOST_SINKS, PYTEST_HOST_SINK__<SINK>__<KEY> and PYTEST_HOST_LIMIT__TEXT");
 }
 
 #[test]
@@ -209,4 +209,54 @@ fn values_of_flags_read_as_toml_where_they_do() {
     ] {
         assert_eq!(value_of(text), serde_json::json!(text));
     }
+}
+
+#[test]
+fn defaults_lose_against_everything() {
+    let folder = folder(&[("host.toml", "[sink.publish]\ntimeout = 1\n")]);
+    let defaults = Defaults {
+        sink: "publish".to_owned(),
+        origin: "tests/conftest.py".to_owned(),
+        settings: serde_json::from_str(r#"{"url": "http://theirs", "timeout": 9, "nosuch": 1}"#)
+            .unwrap(),
+    };
+    let request = Request {
+        option_set: vec!["publish.nosuch=2".into()],
+        defaults: vec![defaults],
+        ..sinks(&["publish"])
+    };
+    let spec = load(&folder).unwrap().select(&request).unwrap().remove(0);
+    let settings: serde_json::Value = serde_json::from_str(&spec.settings_json()).unwrap();
+    assert_eq!(
+        settings,
+        serde_json::json!({"url": "http://theirs", "timeout": 1, "nosuch": 2})
+    );
+    assert_eq!(
+        spec.settings.get("url").unwrap().origin.to_string(),
+        "tests/conftest.py"
+    );
+}
+
+#[test]
+fn the_length_of_texts_is_configured() {
+    let text = |text: &str| load(&folder(&[("host.toml", text)])).map(|config| config.text);
+    assert_eq!(text(""), Ok(256 << 10));
+    assert_eq!(text("limit.text = \"1 MiB\""), Ok(1 << 20));
+    assert_eq!(text("[limit]\ntext = 2048\n"), Ok(2048));
+    assert_eq!(text("[limit]\n"), Ok(256 << 10));
+    for wrong in ["1", "\"9 MiB\"", "\"much\"", "true"] {
+        assert_eq!(
+            text(&format!("limit.text = {wrong}"))
+                .unwrap_err()
+                .to_string(),
+            "host.toml:1: limit.text should be a size from \"1 KiB\" to \"8 MiB\", such as \"256 KiB\""
+        );
+    }
+    assert_eq!(
+        text("limit.txt = 1").unwrap_err().to_string(),
+        "host.toml:1: unknown key \"limit.txt\"; did you mean \"limit.text\"?"
+    );
+    let variable = ("PYTEST_HOST_LIMIT__TEXT".to_owned(), "1 MiB".to_owned());
+    let config = Config::load(folder(&[]).path(), [variable]).unwrap();
+    assert_eq!(config.text, 1 << 20);
 }

@@ -20,7 +20,6 @@ use crate::protocol::message::{Finished, FromAdapter, FromHost, Hello, Role, Wel
 
 const SEGMENT_BYTES: u64 = 1 << 20;
 const UNREAD_BYTES: u64 = 64 << 20;
-const TEXT_BYTES: u64 = 256 << 10;
 
 impl Core {
     /// Serves one process of the adapter until it closes its connection.
@@ -61,7 +60,7 @@ impl Core {
         };
         join(&run, &hello);
         let served = async {
-            welcome(&run, false, &mut writer).await?;
+            welcome(&run, self.config.text, false, &mut writer).await?;
             while read_line::<FromAdapter>(&mut reader).await?.is_some() {}
             Ok(())
         };
@@ -109,10 +108,11 @@ impl Core {
             runs.insert(id.clone(), Arc::clone(&run));
         }
         join(&run, &hello);
-        let accepted = match welcome(&run, self.request.is_none(), &mut writer).await {
-            Ok(()) => self.load_and_deliver(&run, specs, &mut writer).await,
-            Err(gone) => Err(gone),
-        };
+        let accepted =
+            match welcome(&run, self.config.text, self.request.is_none(), &mut writer).await {
+                Ok(()) => self.load_and_deliver(&run, specs, &mut writer).await,
+                Err(gone) => Err(gone),
+            };
         if accepted.is_ok() {
             self.follow_session(&run, &mut reader, &mut writer).await;
         }
@@ -217,7 +217,12 @@ fn join(run: &Run, hello: &Hello) {
     });
 }
 
-async fn welcome(run: &Run, finish: bool, writer: &mut OwnedWriteHalf) -> io::Result<()> {
+async fn welcome(
+    run: &Run,
+    text_bytes: u64,
+    finish: bool,
+    writer: &mut OwnedWriteHalf,
+) -> io::Result<()> {
     let Some(folder) = run.folder() else {
         return Ok(());
     };
@@ -227,7 +232,7 @@ async fn welcome(run: &Run, finish: bool, writer: &mut OwnedWriteHalf) -> io::Re
         segments: absolute(&folder.segments()),
         segment_bytes: SEGMENT_BYTES,
         unread_bytes: UNREAD_BYTES,
-        text_bytes: TEXT_BYTES,
+        text_bytes,
         finish,
     };
     write_line(writer, &FromHost::Welcome(welcome)).await

@@ -2,7 +2,7 @@
 //!
 //! Events of one test are offered in order: while one of them waits to be tried
 //! again, the later ones of that test wait behind it and those of other tests
-//! go on.
+//! go on. The session's end is offered by itself, when nothing else waits.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -104,6 +104,10 @@ impl Outbox {
             .filter_map(|event| event.key.as_deref())
             .collect();
         for event in journal.read(self.cursor, BATCH)? {
+            let is_end = matches!(event.event, Event::SessionFinished(_));
+            if is_end && !(self.pending.is_empty() && batch.events.is_empty()) {
+                break;
+            }
             batch.cursor = event.seq;
             match key(&event).filter(|key| blocked.contains(key.as_str())) {
                 None => batch.events.push(event),

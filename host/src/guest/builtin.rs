@@ -1,7 +1,7 @@
 //! The guests that are part of this program.
 
 /// Their names, in the order they are listed in.
-pub const NAMES: [&str; 2] = ["publish", "pubdir"];
+pub const NAMES: [&str; 3] = ["publish", "pubdir", "rt"];
 
 /// The component of a built-in guest.
 #[must_use]
@@ -14,6 +14,10 @@ pub fn component(name: &str) -> Option<&'static [u8]> {
         "pubdir" => Some(include_bytes!(concat!(
             env!("PYTEST_HOST_GUESTS"),
             "/pubdir.wasm"
+        ))),
+        "rt" => Some(include_bytes!(concat!(
+            env!("PYTEST_HOST_GUESTS"),
+            "/rt.wasm"
         ))),
         _ => None,
     }

@@ -100,7 +100,7 @@ fn misconfigured(spec: &SinkSpec, wrong: &Misconfiguration) -> BadInput {
         Some(origin) if origin.to_string().contains(&full) => BadInput::at(origin, &wrong.problem),
         Some(origin) => BadInput::at(origin, format!("{full}: {}", wrong.problem)),
         None => BadInput(format!(
-            "{full}: {} (--set {full}=…, or {key} under [sink.{}] in host.toml)",
+            "{full}: {} (--set {full}=…, with pytest --sinks-set {full}=…, or {key} under [sink.{}] in host.toml)",
             wrong.problem, spec.name
         )),
     }

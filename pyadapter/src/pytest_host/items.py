@@ -58,7 +58,7 @@ class Collection:
                 "line": line if isinstance(line, int) and line >= 0 else None,
                 "name": item.name,
                 "domain": domain,
-                "doc": _first_doc_line(item),
+                "doc": _docstring(item),
                 "keywords": _keywords(item),
                 "group": group,
             }
@@ -102,14 +102,12 @@ def plain_nodeid(nodeid: str, item: pytest.Item, group: str | None) -> str:
     return nodeid
 
 
-def _first_doc_line(item: pytest.Item) -> str | None:
+def _docstring(item: pytest.Item) -> str | None:
     # Other kinds of items have no function, or make one when asked for it.
     if not isinstance(item, pytest.Function):
         return None
     doc: Any = getattr(item.obj, "__doc__", None)
-    if not isinstance(doc, str) or not (doc := doc.strip()):
-        return None
-    return doc.splitlines()[0]
+    return doc if isinstance(doc, str) else None
 
 
 def _keywords(item: pytest.Item) -> list[str]:

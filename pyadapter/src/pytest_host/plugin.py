@@ -11,7 +11,7 @@ from collections.abc import Generator
 
 import pytest
 
-from . import options
+from . import dropins, options
 from .controller import KEY
 from .session import Session
 from .worker import Worker
@@ -27,9 +27,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_load_initial_conftests(
     early_config: pytest.Config, parser: pytest.Parser, args: list[str]
 ) -> Generator[None, None, None]:
-    options.before_conftests(early_config, args)
+    dropins.before_conftests(early_config, args)
     yield
-    options.add_drop_ins(early_config, parser, args)
+    dropins.add(early_config, parser, args, options.GROUP)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from . import failures, reports, texts
+from . import failures, reports, rt, texts
 from .attempts import Attempt
 from .items import CHUNK, Collection, group_of, loadgroup, plain_nodeid
 from .segment import Segments
@@ -118,6 +118,7 @@ class Reporter:
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         try:
+            rt.forget_screen()
             self._begin(nodeid, self._now())
         except Exception as error:
             self._broken(error)
@@ -151,6 +152,7 @@ class Reporter:
                 and not report.user_properties
                 and type(report) is pytest.TestReport
                 and "wasxfail" not in report.__dict__
+                and (when != "call" or not rt.screen())
             ):
                 attempt.folded[when] = (report.start, report.stop, report.duration)
             else:
@@ -192,6 +194,8 @@ class Reporter:
             properties = reports.new_properties(report, attempt.properties)
             attempt.sections = list(report.sections)
             attempt.properties = list(report.user_properties)
+        if (when == "call" or outcome == "failed") and (screen := rt.screen()):
+            properties.append((rt.SCREEN, screen))
         xfail = hasattr(report, "wasxfail")
         silent = not (sections or properties or subtest or xfail)
         if outcome == "passed" and silent and when in reports.PHASES:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from . import summary, texts
+from . import rt, summary, texts
 from .attachment import Attachment, attach
 from .connection import Refused, Unavailable, read_token
 from .controller import ControllerReporter
@@ -66,9 +68,11 @@ class Session:
         self._deadline = time.monotonic() + _START_TIMEOUT
         try:
             self._attach()
+            self._write_job()
             if isinstance(self._reporter, ControllerReporter):
                 self._await_ready(time.monotonic() + _WORKERS_TIMEOUT)
         except Refused as refused:
+            self._remove_job()
             raise pytest.UsageError(f"{summary.PREFIX}{refused}") from None
         except Unavailable as error:
             if self._attachment is None:
@@ -89,6 +93,7 @@ class Session:
         try:
             self._await_ready(self._deadline)
         except Refused as refused:
+            self._remove_job()
             raise pytest.UsageError(f"{summary.PREFIX}{refused}") from None
         except Unavailable as error:
             self._lost(error)
@@ -153,6 +158,24 @@ class Session:
                 broken=self._broken,
             )
         config.pluginmanager.register(self._reporter, _NAME)
+
+    def _write_job(self) -> None:
+        """At once, so that whoever started this run can follow it."""
+        if self._request.job is None:
+            return
+        try:
+            self._job_file().write_text(self._request.job, encoding="utf-8")
+        except OSError as error:
+            self._problems.append(summary.unwritten(rt.JOB_FILE, error))
+
+    def _remove_job(self) -> None:
+        """It names a job that never began."""
+        if self._request.job is not None:
+            with contextlib.suppress(OSError):
+                self._job_file().unlink()
+
+    def _job_file(self) -> Path:
+        return self._config.invocation_params.dir / rt.JOB_FILE
 
     def _session_frame(self) -> dict[str, Any]:
         config = self._config

@@ -47,6 +47,10 @@ def left_out(count: int) -> str:
     return f"{_events(count)} of this process could not be kept"
 
 
+def unwritten(name: str, error: OSError) -> str:
+    return f"{name} could not be written ({error.strerror})"
+
+
 def late(seconds: float) -> str:
     return f"the sinks did not finish within {seconds:g} s; what is left goes out with: host drain"
 

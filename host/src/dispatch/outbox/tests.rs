@@ -1,4 +1,5 @@
 use super::*;
+use crate::guest::bindings::events::SessionEnd;
 use crate::journal::{Draft, Intake, SqliteJournal};
 
 struct Desk {
@@ -84,6 +85,39 @@ fn other_tests_go_on_while_one_waits() {
     assert_eq!(desk.step(10.0, &[]), [3]);
     assert_eq!(desk.step(10.0, &[]), [5]);
     assert_eq!(desk.outbox.waiting(), 0);
+}
+
+#[test]
+fn the_end_comes_by_itself_when_nothing_waits() {
+    let mut desk = Desk::new(&["a", "b"]);
+    let drafts = [
+        Event::TestStarted(("a".to_owned(), 1)),
+        Event::SessionFinished(SessionEnd {
+            exitstatus: Some(0),
+            reason: None,
+        }),
+    ]
+    .map(|event| Draft {
+        time: 0.0,
+        worker: None,
+        event,
+    });
+    let intake = Intake {
+        drafts: drafts.to_vec(),
+        closed: true,
+        ..Intake::default()
+    };
+    assert_eq!(desk.journal.append(&intake).unwrap().last, 4);
+    assert_eq!(desk.step(0.0, &[(1, retry())]), [1, 2, 3]);
+    assert!(desk.step(0.5, &[]).is_empty());
+    assert_eq!(desk.outbox.cursor(), 3);
+    assert_eq!(desk.step(10.0, &[(1, retry())]), [1]);
+    assert!(desk.step(10.5, &[]).is_empty());
+    assert_eq!(desk.step(60.0, &[]), [1]);
+    // Put off for its own sake.
+    assert_eq!(desk.step(60.0, &[(4, retry())]), [4]);
+    assert_eq!(desk.step(90.0, &[]), [4]);
+    assert_eq!((desk.outbox.cursor(), desk.outbox.waiting()), (4, 0));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! JSON and numbers as Python writes them, so that what consumers of the published plugin parse, compare or
+//! JSON and numbers as Python writes them, so that what consumers of a published plugin parse, compare or
 //! grep looks the same.
 
 use std::io;
@@ -10,12 +10,29 @@ use serde_json::{
 };
 
 /// `json.dumps(value)`.
-pub(crate) fn dumps<T: Serialize>(value: &T) -> serde_json::Result<Vec<u8>> {
+///
+/// # Errors
+///
+/// Where a map has keys that are no strings.
+pub fn dumps<T: Serialize>(value: &T) -> serde_json::Result<Vec<u8>> {
     serialize(value, Compact)
 }
 
+/// `json.dumps(value)` at the end of `json`.
+///
+/// # Errors
+///
+/// As [`dumps`]; what was written by then stays.
+pub fn dump<T: Serialize>(value: &T, json: &mut Vec<u8>) -> serde_json::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(json, Compact))
+}
+
 /// `json.dumps(value, indent=4)`.
-pub(crate) fn dumps_indented<T: Serialize>(value: &T) -> serde_json::Result<Vec<u8>> {
+///
+/// # Errors
+///
+/// As [`dumps`].
+pub fn dumps_indented<T: Serialize>(value: &T) -> serde_json::Result<Vec<u8>> {
     serialize(value, Indented(PrettyFormatter::with_indent(b"    ")))
 }
 

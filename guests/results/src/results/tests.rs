@@ -1,8 +1,12 @@
-//! Which results a batch comes to, and in which order they leave.
+//! Which results a batch comes to.
 
 use std::collections::HashMap;
 
-use pytest_host_sdk::events::{Capture, Failure, Outcome as Reported, Section, TestEnd, Verdict};
+use pytest_host_sdk::{
+    Refusal,
+    delivery::{Tried, deliver},
+    events::{Capture, Failure, Outcome as Reported, Phase, Report, Section, TestEnd, Verdict},
+};
 
 use super::*;
 use crate::Outcome;
@@ -90,7 +94,7 @@ fn results_of(dist: Option<&str>, batch: Vec<Envelope>) -> Vec<TestResult> {
     let mut results = Results::new(&session(dist), Opening::Fresh, HashMap::new());
     let mut sent = vec![];
     let undone = deliver(&mut results, batch, 1, |parcels| {
-        sent.extend(parcels.iter().map(|parcel| parcel.result.clone()));
+        sent.extend(parcels.iter().map(|parcel| parcel.item.clone()));
         Tried::Each(vec![None; parcels.len()])
     });
     assert_eq!(undone, []);
@@ -289,7 +293,7 @@ fn text_outlives_the_instance() {
     };
     let mut before = Results::new(&session(None), Opening::Fresh, HashMap::new());
     deliver(&mut before, vec![reported(1, setup)], 1, |_| unreachable!());
-    let state = before.shelf.into_state();
+    let state = before.captured.into_state();
     assert_eq!(state.len(), 1);
 
     let mut after = Results::new(&session(None), Opening::Restarted, state);
@@ -299,11 +303,11 @@ fn text_outlives_the_instance() {
         finished(3, "a::t"),
     ];
     deliver(&mut after, batch, 1, |parcels| {
-        stdout.clone_from(&parcels[0].result.stdout);
+        stdout.clone_from(&parcels[0].item.stdout);
         Tried::Each(vec![None])
     });
     assert_eq!(stdout, "setup\n");
-    assert!(after.shelf.into_state().is_empty());
+    assert!(after.captured.into_state().is_empty());
 }
 
 #[test]
@@ -336,108 +340,8 @@ fn scope_and_worker_are_those_of_xdist() {
     assert_eq!(from(Some("loadgroup"), None, Some("g")), "- - -");
 }
 
-/// Three tests with two results each, the setup of the first with text.
-fn two_each() -> Vec<Envelope> {
-    let mut batch = vec![];
-    for nodeid in ["a", "b", "c"] {
-        let seq = batch.len() as u64;
-        batch.push(reported(
-            seq,
-            report(nodeid, Phase::Setup, Reported::Passed),
-        ));
-        batch.push(reported(
-            seq + 1,
-            report(nodeid, Phase::Call, Reported::Passed),
-        ));
-        batch.push(reported(
-            seq + 2,
-            report(nodeid, Phase::Teardown, Reported::Failed),
-        ));
-        batch.push(finished(seq + 3, nodeid));
-    }
-    batch
-}
-
-/// Delivers and says which events were tried together, and which came back with what.
-fn rounds(
-    dist: Option<&str>,
-    batch: Vec<Envelope>,
-    limit: usize,
-    mut refuse: impl FnMut(u64) -> Option<Refusal>,
-    stop: bool,
-) -> (Vec<Vec<u64>>, Vec<Undone>) {
-    let mut results = Results::new(&session(dist), Opening::Fresh, HashMap::new());
-    let mut rounds = vec![];
-    let mut undone = deliver(&mut results, batch, limit, |parcels| {
-        let seqs: Vec<_> = parcels.iter().map(|parcel| parcel.seq).collect();
-        let refusals: Vec<_> = seqs.iter().map(|seq| refuse(*seq)).collect();
-        rounds.push(seqs);
-        if stop && refusals.iter().all(Option::is_some) {
-            Tried::Stop(refusals)
-        } else {
-            Tried::Each(refusals)
-        }
-    });
-    undone.sort_by_key(|undone| undone.seq);
-    (rounds, undone)
-}
-
 fn retry() -> Refusal {
     Refusal::Retry((2.0, "busy".into()))
-}
-
-fn seqs(undone: &[Undone]) -> Vec<u64> {
-    undone.iter().map(|undone| undone.seq).collect()
-}
-
-#[test]
-fn results_of_one_test_are_never_tried_together() {
-    let (rounds, undone) = rounds(None, two_each(), 32, |_| None, false);
-    assert_eq!(rounds, [[1, 5, 9], [2, 6, 10]]);
-    assert_eq!(undone, []);
-}
-
-#[test]
-fn one_at_a_time_they_come_in_order() {
-    let (rounds, _) = rounds(None, two_each(), 1, |_| None, false);
-    assert_eq!(rounds, [[1], [2], [5], [6], [9], [10]]);
-}
-
-#[test]
-fn no_more_are_tried_together_than_allowed() {
-    let (rounds, _) = rounds(None, two_each(), 2, |_| None, false);
-    assert_eq!(rounds, [vec![1, 5], vec![2, 6], vec![9], vec![10]]);
-}
-
-#[test]
-fn what_follows_a_failure_of_its_test_waits() {
-    let (rounds, undone) = rounds(None, two_each(), 32, |seq| (seq == 5).then(retry), false);
-    assert_eq!(rounds, [vec![1, 5, 9], vec![2, 10]]);
-    assert_eq!(seqs(&undone), [5, 6, 7]);
-    assert!(undone.iter().all(|undone| undone.why == retry()));
-}
-
-#[test]
-fn what_follows_a_rejected_result_goes_on() {
-    let reject = || Refusal::Reject("no".into());
-    let (rounds, undone) = rounds(None, two_each(), 32, |seq| (seq == 5).then(reject), false);
-    assert_eq!(rounds, [[1, 5, 9], [2, 6, 10]]);
-    assert_eq!(
-        undone,
-        [Undone {
-            seq: 5,
-            why: reject()
-        }]
-    );
-}
-
-#[test]
-fn nothing_is_tried_after_a_stop() {
-    let (rounds, undone) = rounds(None, two_each(), 2, |_| Some(retry()), true);
-    assert_eq!(rounds, [[1, 5]]);
-    // The third test's setup was not looked at: all of it comes again.
-    assert_eq!(seqs(&undone), [1, 2, 3, 5, 6, 7, 8, 9, 10, 11]);
-    assert!(undone.iter().all(|undone| undone.why == retry()));
 }
 
 #[test]
@@ -456,41 +360,8 @@ fn text_of_what_waits_is_not_counted_twice() {
     });
     let mut stdout = vec![];
     deliver(&mut results, batch(), 8, |parcels| {
-        stdout.push(parcels[0].result.stdout.clone());
+        stdout.push(parcels[0].item.stdout.clone());
         Tried::Each(vec![None])
     });
     assert_eq!(stdout, ["once", "once"]);
-}
-
-#[test]
-fn workers_are_apart_where_each_runs_every_test() {
-    let batch = || {
-        ["gw0", "gw1"]
-            .into_iter()
-            .zip(1..)
-            .map(|(worker, seq)| Envelope {
-                worker: Some(worker.into()),
-                ..reported(seq, report("a", Phase::Call, Reported::Passed))
-            })
-    };
-    assert_eq!(
-        rounds(Some("each"), batch().collect(), 32, |_| None, false).0,
-        [[1, 2]]
-    );
-    assert_eq!(
-        rounds(Some("load"), batch().collect(), 32, |_| None, false).0,
-        [[1], [2]]
-    );
-}
-
-#[test]
-fn events_of_no_test_are_done() {
-    let (rounds, undone) = rounds(
-        None,
-        vec![envelope(1, Event::Interrupted("^C".into()))],
-        8,
-        |_| None,
-        false,
-    );
-    assert_eq!((rounds, undone), (vec![], vec![]));
 }

@@ -1,0 +1,284 @@
+//! What native tests are made with: events, a state that outlives its sink, and a receiver.
+
+use std::{cell::RefCell, collections::HashMap, rc::Rc};
+
+use pytest_host_sdk::{
+    Envelope, Event, Session,
+    events::{
+        Capture, Failure, Outcome, Phase, Report, Section, SessionEnd, Test, TestEnd, Verdict,
+    },
+    http::{Error, Request, Response},
+    state::State,
+};
+use serde_json::Value;
+
+use crate::{ids::Ids, message::Messages, post::Outside};
+
+pub const JOB: &str = "ca92e8cf-b117-4b91-a0f8-e6c0bfff56c1";
+
+pub fn session() -> Session {
+    Session {
+        id: "run-1".into(),
+        rootdir: "/suite".into(),
+        invocation_dir: "/suite".into(),
+        args: vec![],
+        started: 1795247875.5,
+        pytest_version: "9.2.0".into(),
+        python_version: "3.13.0".into(),
+        python_prefixes: ("/venv".into(), "/usr".into()),
+        hostname: "h".into(),
+        pid: 1,
+        dist: None,
+        labels: vec![],
+    }
+}
+
+pub fn messages() -> Messages {
+    Messages {
+        ids: Ids::new(&session(), Some(JOB.to_owned()), None),
+        env: None,
+        custom_data: None,
+        job_report: false,
+    }
+}
+
+pub fn test(nodeid: &str, doc: Option<&str>) -> Test {
+    let name = nodeid.rsplit("::").next().unwrap();
+    Test {
+        nodeid: nodeid.into(),
+        path: "t.py".into(),
+        line: None,
+        name: name.into(),
+        domain: name.into(),
+        doc: doc.map(str::to_owned),
+        keywords: vec![],
+        group: None,
+    }
+}
+
+pub fn report(nodeid: &str, phase: Phase, outcome: Outcome) -> Report {
+    Report {
+        nodeid: nodeid.into(),
+        name: nodeid.rsplit("::").next().unwrap().into(),
+        group: None,
+        attempt: 1,
+        phase,
+        outcome,
+        xfail_reason: None,
+        start: 1.5,
+        stop: 1795247875.701072,
+        duration: 0.75,
+        failure: None,
+        sections: vec![],
+        properties: vec![],
+        subtest: None,
+    }
+}
+
+pub fn failure(kind: &str, message: &str, longrepr: &str) -> Failure {
+    Failure {
+        kind: kind.into(),
+        message: message.into(),
+        traceback: vec![
+            "  File \"t.py\", line 1, in t\n    u()\n".into(),
+            "  File \"t.py\", line 2, in u\n    v\n".into(),
+        ],
+        longrepr: longrepr.into(),
+    }
+}
+
+/// A report of what failed, with a failure.
+pub fn failed(nodeid: &str, phase: Phase) -> Report {
+    Report {
+        failure: Some(failure("ValueError", "é", "E   ValueError: é")),
+        ..report(nodeid, phase, Outcome::Failed)
+    }
+}
+
+pub fn stdout(content: &str) -> Vec<Section> {
+    vec![Section {
+        capture: Capture::Out,
+        title: String::new(),
+        content: content.into(),
+        original_size: None,
+    }]
+}
+
+pub fn envelope(seq: u64, event: Event) -> Envelope {
+    Envelope {
+        seq,
+        time: 1795247875.5793324,
+        worker: None,
+        event,
+    }
+}
+
+/// One event after the other, numbered from 1.
+pub fn numbered(events: Vec<Event>) -> Vec<Envelope> {
+    (1..)
+        .zip(events)
+        .map(|(seq, event)| envelope(seq, event))
+        .collect()
+}
+
+pub fn started(nodeid: &str) -> Event {
+    Event::TestStarted((nodeid.into(), 1))
+}
+
+pub fn finished(nodeid: &str, verdict: Verdict) -> Event {
+    Event::TestFinished(TestEnd {
+        nodeid: nodeid.into(),
+        attempt: 1,
+        verdict,
+        duration: 1.0,
+    })
+}
+
+/// A test from its start to its end, with these reports.
+pub fn whole(nodeid: &str, reports: Vec<Report>) -> Vec<Event> {
+    let reports = reports.into_iter().map(Event::PhaseFinished);
+    let end = finished(nodeid, Verdict::Passed);
+    [started(nodeid)]
+        .into_iter()
+        .chain(reports)
+        .chain([end])
+        .collect()
+}
+
+pub fn passed(nodeid: &str) -> Vec<Event> {
+    let phases = [Phase::Setup, Phase::Call, Phase::Teardown];
+    whole(
+        nodeid,
+        phases
+            .map(|phase| report(nodeid, phase, Outcome::Passed))
+            .into(),
+    )
+}
+
+pub fn collect_failed(nodeid: &str) -> Event {
+    Event::CollectFailed((nodeid.into(), failure("SyntaxError", "invalid", "E")))
+}
+
+pub fn over() -> Event {
+    Event::SessionFinished(SessionEnd {
+        exitstatus: Some(0),
+        reason: None,
+    })
+}
+
+/// State that its sink's successor finds.
+#[derive(Clone, Debug, Default)]
+pub struct Shared(pub Rc<RefCell<HashMap<String, Vec<u8>>>>);
+
+impl State for Shared {
+    fn get(&self, key: &str) -> Option<Vec<u8>> {
+        self.0.borrow().get(key).cloned()
+    }
+
+    fn set(&mut self, key: &str, value: &[u8]) {
+        self.0.borrow_mut().insert(key.to_owned(), value.to_owned());
+    }
+
+    fn delete(&mut self, key: &str) {
+        self.0.borrow_mut().remove(key);
+    }
+}
+
+pub type Answer = Result<Response, Error>;
+/// What is answered to a message, where it is not taken.
+pub type Answering = dyn FnMut(&str) -> Option<Answer>;
+
+/// What a request was, in short: `startTestRun`, or `startTestItem t.py::a`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Taken {
+    pub what: String,
+    pub key: String,
+    pub body: Value,
+}
+
+/// An endpoint that keeps what it takes.
+#[derive(Clone, Default)]
+pub struct Receiver(pub Rc<RefCell<Inside>>);
+
+#[derive(Default)]
+pub struct Inside {
+    pub taken: Vec<Taken>,
+    /// Everything that was sent, taken or not.
+    pub tried: Vec<String>,
+    /// Sizes of what was sent together.
+    pub rounds: Vec<usize>,
+    pub warnings: Vec<String>,
+    /// Answers instead of 200, by what is sent.
+    pub answer: Option<Box<Answering>>,
+}
+
+impl Receiver {
+    pub fn answer(&self, answer: impl FnMut(&str) -> Option<Answer> + 'static) {
+        self.0.borrow_mut().answer = Some(Box::new(answer));
+    }
+
+    pub fn taken(&self) -> Vec<String> {
+        self.0
+            .borrow()
+            .taken
+            .iter()
+            .map(|taken| taken.what.clone())
+            .collect()
+    }
+
+    pub fn keys(&self) -> Vec<String> {
+        self.0
+            .borrow()
+            .taken
+            .iter()
+            .map(|taken| taken.key.clone())
+            .collect()
+    }
+
+    pub fn body(&self, what: &str) -> Value {
+        let inside = self.0.borrow();
+        let found = inside.taken.iter().find(|taken| taken.what == what);
+        found.unwrap_or_else(|| panic!("no {what}")).body.clone()
+    }
+}
+
+impl Outside for Receiver {
+    fn send(&mut self, requests: &[Request], _at_once: u32) -> Vec<Answer> {
+        let mut inside = self.0.borrow_mut();
+        inside.rounds.push(requests.len());
+        let answers = requests.iter().map(|request| {
+            let body: Value = serde_json::from_slice(&request.body).unwrap();
+            let kind = body["type"].as_str().unwrap();
+            let what = match body["test"].as_str() {
+                Some(test) => format!("{kind} {test}"),
+                None => kind.to_owned(),
+            };
+            inside.tried.push(what.clone());
+            let refused = inside.answer.as_mut().and_then(|answer| answer(&what));
+            refused.unwrap_or_else(|| {
+                let mut keys = request.headers.iter();
+                let (_, key) = keys.find(|(name, _)| name == "idempotency-key").unwrap();
+                inside.taken.push(Taken {
+                    what,
+                    key: key.clone(),
+                    body,
+                });
+                status(200)
+            })
+        });
+        answers.collect()
+    }
+
+    fn warn(&mut self, line: &str) {
+        self.0.borrow_mut().warnings.push(line.to_owned());
+    }
+}
+
+/// An answer; trouble is over at once.
+pub fn status(status: u16) -> Answer {
+    Ok(Response {
+        status,
+        headers: vec![("Retry-After".into(), "0".into())],
+        body: vec![],
+    })
+}
