@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support import published
+from support import kinds, published
 from support.differences import as_ours, unreported, whole_name
 from support.golden import KEYS, SUITE, Record, by_test, mask, mask_tree, posts, tree
 from support.processes import Outcome
@@ -193,6 +193,24 @@ def test_an_expected_failure_is_a_skip(main: Run) -> None:
     assert record["excinfo"]["value"].startswith("expected\n")
 
 
+@pytest.mark.difference("publish-4")
+def test_an_expected_failure_that_is_not_run_is_a_skip(
+    make_project: MakeProject, python: str
+) -> None:
+    """The capture xfail-norun has no message."""
+    project = make_project(python)
+    project.write(
+        "test_w.py",
+        'import pytest\n@pytest.mark.xfail(run=False, reason="norun")\ndef test_norun(): pass\n'
+        "def test_other(): pass\n",
+    )
+    outcome, receiver = project.report("-k", "norun", sinks="publish", sets={})
+    assert outcome.code == 0, outcome
+    (record,) = receiver.results()
+    assert (record["name"], record["result"]) == ("test_norun", "skip")
+    assert record["excinfo"]["type"] == "XFailed"
+
+
 @pytest.mark.difference("publish-5")
 def test_a_strict_xfail_that_passes_is_a_failure(main: Run) -> None:
     record = one(main, "main/test_basic.py::test_xpass_strict")
@@ -268,6 +286,8 @@ class Case:
     args: tuple[str, ...]
     code: int
     behaviour: tuple[str, ...] = ()
+    #: pytest-repeat is among those that other tests are spared.
+    plugins: bool = False
 
 
 CASES = [
@@ -276,6 +296,7 @@ CASES = [
     Case("exit", "usage", ("usage/test_exit.py",), 9),
     Case("sigint", "sigint", ("sigint",), 2),
     Case("rerun", "flaky", ("flaky", "--reruns", "2"), 0),
+    Case("repeat", "flaky", ("flaky", "-k", "stable", "--count", "2"), 0, plugins=True),
 ]
 
 
@@ -283,6 +304,8 @@ CASES = [
 def test_the_same_messages(make_project: MakeProject, python: str, case: Case) -> None:
     project = make_project(python)
     project.copy(case.suite)
+    if case.plugins:
+        project.environ.update(kinds.plugins(project))
     receiver = project.receiver(*case.behaviour)
     outcome = project.run(
         *("host", "run", "--sinks", "publish", "--set", f"publish.url={receiver.url}"),

@@ -210,6 +210,13 @@ KINDS = [
         ("--doctest-modules",),
         2,
     ),
+    Kind(
+        "warnings-as-errors", {"test_mixed.py": MIXED}, 1, ("-W", "error", "-p", "no:cacheprovider")
+    ),
+    Kind("setup-show", {"test_n.py": SLOPES}, 1, ("--setup-show", "--durations=3"), 20),
+    Kind("stepwise", {"test_n.py": SLOPES}, 2, ("--stepwise",), 1),
+    Kind("deselect", {"test_n.py": SLOPES}, 1, ("--deselect=test_n.py::test_n[0]",), 19),
+    Kind("debugger", {"test_n.py": SLOPES}, 2, ("--pdb",), 1),
     Kind("import-mode", {"test_n.py": SLOPES}, 1, ("--import-mode=importlib",), 20),
     Kind(
         "id-given-twice",
@@ -255,6 +262,34 @@ def test_kind(project: Project, kind: Kind) -> None:
         assert len(posted) == kind.tests
 
 
+@pytest.mark.parametrize(("option", "tests"), [("--lf", [0, 5, 10, 15]), ("--ff", None)])
+def test_after_a_run(project: Project, option: str, tests: list[int] | None) -> None:
+    """pytest picks, or orders, tests by what the run before has left."""
+    project.write("test_n.py", SLOPES)
+    assert project.run("pytest").code == 1
+    outcome, receiver = project.report(option)
+    assert outcome.code == 1, outcome
+    order = [0, 5, 10, 15, *(n for n in range(20) if n % 5)]
+    results = sorted(receiver.results(), key=lambda result: float(result["start_time"]))
+    names = [result["name"] for result in results]
+    assert names == [f"test_n[{n}]" for n in tests or order]
+
+
+@pytest.mark.parametrize("args", [(), ("-n2",)], ids=["alone", "xdist"])
+def test_every_warning_is_an_error(project: Project, args: tuple[str, ...]) -> None:
+    """Python's own, too: of files and sockets left open, and of child processes."""
+    project.write("test_a.py", OK + "def test_fails(): assert 0\n")
+    options = ("-X", "dev", "-W", "error", "-m", "pytest", "--pubdir=results")
+    outcome = project.run("python", *options, *args, PYTHONWARNINGS="error")
+    assert outcome.code == 1, outcome
+    assert "1 failed, 1 passed in" in outcome.stdout, outcome
+    assert "Warning" not in outcome.stdout + outcome.stderr, outcome
+    written = {
+        result["name"]: result["result"] for result in read_results(project.folder / "results")
+    }
+    assert written == {"test_ok": "pass", "test_fails": "fail"}
+
+
 def check_ending(outcome: Outcome, plain: Outcome) -> None:
     """pytest said the same, but for its times."""
     ours, theirs = (text.stdout.splitlines()[-1:] for text in (outcome, plain))
@@ -287,21 +322,3 @@ def test_what_a_result_says(project: Project) -> None:
     assert results["test_lone_surrogate"]["stdout"] == "a?b\n"
     assert results["test_xfail_in_body"]["result"] == "skip"
     assert results["test_base_exception_in_assert"]["excinfo"]["type"] == "SystemExit"
-
-
-@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "xdist"])
-def test_subtests(project: Project, workers: tuple[str, ...]) -> None:
-    """Each subtest that is reported is a result of its test."""
-    if project.installation.pytest < (9, 0):
-        pytest.skip("subtests came with pytest 9.0")
-    project.write(
-        "test_s.py",
-        "def test_s(subtests):\n"
-        "    for i in range(3):\n"
-        "        with subtests.test(i=i):\n"
-        "            assert i != 1\n",
-    )
-    outcome, receiver = project.report(*workers)
-    assert outcome.code == 1
-    results = [result["result"] for result in receiver.results()]
-    assert Counter(results) == Counter({"pass": 2, "fail": 2})

@@ -21,3 +21,5 @@ def _keep(name: str) -> str:
 PYTHONS = _keep("PYTEST_HOST_TEST_PYTHONS")
 #: Where the components of tests/fixtures/guests are, if not in target/guests/fixtures.
 GUESTS = _keep("PYTEST_HOST_TEST_GUESTS")
+#: How many examples a property test tries, if more than for CI.
+EXAMPLES = _keep("PYTEST_HOST_TEST_EXAMPLES")

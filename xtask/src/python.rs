@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The versions that the adapter runs on, oldest first.
-const MINORS: [u32; 4] = [10, 11, 12, 13];
+const MINORS: [u32; 6] = [10, 11, 12, 13, 14, 15];
 
 /// A Python that is installed.
 #[derive(Clone, Debug)]
@@ -145,6 +145,27 @@ impl Venv {
             "--disable-pip-version-check",
         ]);
         pip.args(arguments).status()
+    }
+
+    /// Makes `folder` in the environment with just these packages, to be put on a path; none of what they need
+    /// comes along.
+    ///
+    /// # Errors
+    ///
+    /// Where a package cannot be had.
+    pub fn aside(&self, folder: &str, packages: &[&str]) -> Result<PathBuf> {
+        let wanted = packages.join("\n");
+        let path = self.path.join(folder);
+        if self.remembers(folder, &wanted) {
+            return Ok(path);
+        }
+        if path.exists() {
+            fs::remove_dir_all(&path)?;
+        }
+        let target = path.to_str().context("a path that is no text")?;
+        self.pip(&[&["--no-deps", "--target", target], packages].concat())?;
+        self.remember(folder, &wanted)?;
+        Ok(path)
     }
 
     /// A program of the environment.

@@ -25,24 +25,55 @@ pub struct Arguments {
 
 /// The oldest pytest that is supported, one in between, the newest; each with plugins that fit it.
 /// Pinned: a new release elsewhere is no failure here.
-const PACKAGES: [[&str; 3]; 3] = [
-    [
+const PACKAGES: [&[&str]; 3] = [
+    &[
         "pytest==7.4.4",
         "pytest-xdist==3.8.0",
         "pytest-rerunfailures==14.0",
     ],
-    [
+    &[
         "pytest==8.4.2",
         "pytest-xdist==3.8.0",
         "pytest-rerunfailures==16.7",
     ],
-    [
+    &[
         "pytest==9.2.0",
         "pytest-xdist==3.8.0",
         "pytest-rerunfailures==16.7",
     ],
 ];
-const TOOLS: [&str; 3] = ["ruff==0.17.5", "mypy==2.4.1", "pytest==9.2.0"];
+/// For the end-to-end tests themselves, and not in the way of the runs that they start: it takes pytest a second to load.
+const HYPOTHESIS: [&str; 2] = ["hypothesis==6.170.15", "sortedcontainers==2.4.0"];
+/// Plugins that change what other tests see, for those of them alone; with all that they need and that is not above.
+const PLUGINS: [&[&str]; 3] = [
+    &[
+        "pytest-asyncio==0.23.8",
+        "pytest-repeat==0.9.4",
+        "pytest-subtests==0.15.0",
+        "pytest-timeout==2.4.0",
+        "attrs==25.3.0",
+    ],
+    &[
+        "pytest-asyncio==0.26.0",
+        "pytest-repeat==0.9.4",
+        "pytest-subtests==0.15.0",
+        "pytest-timeout==2.4.0",
+        "attrs==25.3.0",
+    ],
+    // Subtests are pytest's own by now.
+    &[
+        "pytest-asyncio==1.5.0",
+        "pytest-repeat==0.9.4",
+        "pytest-timeout==2.4.0",
+        "typing-extensions==4.15.0",
+    ],
+];
+const TOOLS: [&str; 4] = [
+    "ruff==0.17.5",
+    "mypy==2.4.1",
+    "pytest==9.2.0",
+    HYPOTHESIS[0],
+];
 
 pub fn run_command(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let mut steps = Steps::new();
@@ -85,7 +116,7 @@ fn environments(workspace: &Workspace, wheel: &std::path::Path) -> Result<Vec<En
     let newest = all.last().unwrap_or(&usual);
     [oldest, &usual, newest]
         .into_iter()
-        .zip(PACKAGES)
+        .zip(PACKAGES.into_iter().zip(PLUGINS))
         .map(|(python, packages)| environment(workspace, python, packages, wheel))
         .collect()
 }
@@ -93,12 +124,13 @@ fn environments(workspace: &Workspace, wheel: &std::path::Path) -> Result<Vec<En
 fn environment(
     workspace: &Workspace,
     python: &Python,
-    packages: [&str; 3],
+    (packages, plugins): (&[&str], &[&str]),
     wheel: &std::path::Path,
 ) -> Result<Environment> {
-    let [pytest, ..] = packages;
+    let pytest = packages.first().context("an environment without pytest")?;
     let name = format!("{pytest}, Python 3.{}", python.minor).replace("==", " ");
-    let venv = Venv::prepare(workspace, &pytest.replace("==", "-"), python, &packages)?;
+    let venv = Venv::prepare(workspace, &pytest.replace("==", "-"), python, packages)?;
+    venv.aside("plugins", plugins)?;
     wheel::install(&venv, wheel)?;
     Ok(Environment { name, venv })
 }
@@ -196,7 +228,9 @@ fn adapter_tests(workspace: &Workspace, environment: &Environment) -> Result<()>
 fn end_to_end(workspace: &Workspace, environments: &[Environment]) -> Result<()> {
     let (newest, others) = environments.split_last().context("no environment")?;
     let others = std::env::join_paths(others.iter().map(|other| other.venv.program("python")))?;
+    let hypothesis = newest.venv.aside("hypothesis", &HYPOTHESIS)?;
     pytest(newest)
+        .env("PYTHONPATH", hypothesis)
         .args(["-n", "2", "e2e"])
         .current_dir(workspace.path("tests"))
         .env("PYTEST_HOST_TEST_PYTHONS", others)

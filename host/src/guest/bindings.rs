@@ -16,5 +16,5 @@ wasmtime::component::bindgen!({
     additional_derives: [PartialEq, serde::Serialize, serde::Deserialize],
 });
 
+pub use self::pytest_host::sinks::{events, http, log, state, topics};
 pub use exports::pytest_host::sinks::sink as exported;
-pub use pytest_host::sinks::{events, http, log, state, topics};

@@ -1,6 +1,6 @@
 //! The thread that tails a run's segments into its journal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -13,7 +13,7 @@ use super::normalise::Normaliser;
 use super::process::{Found, ProcessReader};
 use crate::clock;
 use crate::journal::{Head, Intake, Journal, JournalError, Position};
-use crate::protocol::frame;
+use crate::protocol::frame::{self, Frame};
 use crate::protocol::segment;
 
 /// How often to look while there is something to see. inotify tells nothing of
@@ -55,12 +55,14 @@ struct Followed {
     drained: bool,
 }
 
+type Processes = BTreeMap<String, Followed>;
+
 /// Follows the processes of one run.
 pub struct Follower {
     folder: PathBuf,
     journal: Arc<dyn Journal>,
     normaliser: Normaliser,
-    processes: BTreeMap<String, Followed>,
+    processes: Processes,
     head: watch::Sender<Head>,
     /// The process that the user started, and when it was found to be gone.
     main: Option<String>,
@@ -223,24 +225,26 @@ impl Follower {
 
     /// Reads what every process has; none where there is nothing.
     fn look(&mut self) -> Option<Intake> {
-        let now = clock::now();
-        let mut intake = Intake::default();
-        for (name, process) in &mut self.processes {
-            if process.drained {
-                continue;
-            }
-            let before = process.reader.position.clone();
-            // Asked before it is read: what it wrote last is read too.
-            let alive = process.connected || is_running(before.pid);
-            let more = read(name, process, alive, &mut self.normaliser, now, &mut intake);
-            if more == More::No && (!alive || process.reader.position.ended) {
-                process.drained = true;
-            }
-            if process.reader.position != before {
-                let position = process.reader.position.clone();
-                intake.positions.insert(name.clone(), position);
-            }
+        let mut look = Look {
+            now: clock::now(),
+            intake: Intake::default(),
+            normaliser: &mut self.normaliser,
+        };
+        let mut others = std::mem::take(&mut self.processes);
+        // The process that the user started first: the session begins before its workers.
+        let main = self
+            .main
+            .as_ref()
+            .and_then(|main| others.remove_entry(main));
+        if let Some((name, mut main)) = main {
+            look.at(&name, &mut main, &mut others);
+            self.processes.insert(name, main);
         }
+        for (name, process) in &mut others {
+            look.at(name, process, &mut BTreeMap::new());
+        }
+        let intake = look.intake;
+        self.processes.append(&mut others);
         (!intake.positions.is_empty() || !intake.drafts.is_empty()).then_some(intake)
     }
 
@@ -269,11 +273,15 @@ impl Follower {
     }
 
     fn close(&mut self) -> Result<(), JournalError> {
-        let died = self.processes.values().any(|process| {
-            process.reader.position.worker.is_none() && !process.reader.position.ended
-        });
+        let dead: HashSet<Option<String>> = self
+            .processes
+            .values()
+            .map(|process| &process.reader.position)
+            .filter(|position| !position.ended)
+            .map(|position| position.worker.clone())
+            .collect();
         let intake = Intake {
-            drafts: self.normaliser.close(died, clock::now()),
+            drafts: self.normaliser.close(&dead, clock::now()),
             closed: true,
             ..Intake::default()
         };
@@ -289,48 +297,112 @@ enum More {
     No,
 }
 
-/// Reads one process until it has nothing more, or the transaction is large enough.
-fn read(
-    name: &str,
-    process: &mut Followed,
-    alive: bool,
-    normaliser: &mut Normaliser,
+/// One look at all processes.
+struct Look<'a> {
     now: f64,
-    intake: &mut Intake,
-) -> More {
-    while intake.drafts.len() < EVENTS_A_COMMIT {
-        match process.reader.read() {
-            Ok(Found::Frames(frames)) => {
-                for payload in frames {
-                    let position = &mut process.reader.position;
-                    match frame::read(&payload) {
-                        Ok(frame) => normaliser.take(frame, position, now, intake),
-                        Err(error) => {
-                            tracing::error!(process = name, "a frame is not understood: {error}");
-                            let reason = format!("a frame of {name} is not understood: {error}");
-                            intake.drafts.push(normaliser.lost(position, now, reason));
-                        }
+    intake: Intake,
+    normaliser: &'a mut Normaliser,
+}
+
+impl Look<'_> {
+    /// Reads one process until it has nothing more, or the transaction is large enough.
+    fn at(&mut self, name: &str, process: &mut Followed, workers: &mut Processes) {
+        if process.drained {
+            return;
+        }
+        let before = process.reader.position.clone();
+        // Asked before it is read: what it wrote last is read too.
+        let alive = process.connected || is_running(before.pid);
+        let more = self.read(name, process, alive, workers);
+        if more == More::No && (!alive || process.reader.position.ended) {
+            process.drained = true;
+            if let Some(worker) = &before.worker {
+                self.normaliser
+                    .worker_ended(worker, &mut self.intake.drafts);
+            }
+        }
+        if process.reader.position != before {
+            let position = process.reader.position.clone();
+            self.intake.positions.insert(name.to_owned(), position);
+        }
+    }
+
+    fn read(
+        &mut self,
+        name: &str,
+        process: &mut Followed,
+        alive: bool,
+        workers: &mut Processes,
+    ) -> More {
+        while self.intake.drafts.len() < EVENTS_A_COMMIT {
+            match process.reader.read() {
+                Ok(Found::Frames(frames)) => {
+                    for payload in frames {
+                        self.take(name, process, &payload, workers);
                     }
                 }
+                Ok(Found::Unfinished) if !alive => {
+                    self.lost(process, format!("{name} died while it wrote an event"));
+                    return More::No;
+                }
+                Ok(Found::Nothing | Found::Unfinished) => return More::No,
+                Err(error) => {
+                    tracing::error!(process = name, "its events cannot be read: {error}");
+                    let reason = format!("the events of {name} cannot be read: {error}");
+                    self.lost(process, reason);
+                    process.drained = true;
+                    return More::No;
+                }
             }
-            Ok(Found::Unfinished) if !alive => {
-                let reason = format!("{name} died while it wrote an event");
-                intake
-                    .drafts
-                    .push(normaliser.lost(&process.reader.position, now, reason));
-                return More::No;
+        }
+        More::Yes
+    }
+
+    fn take(
+        &mut self,
+        name: &str,
+        process: &mut Followed,
+        payload: &[u8],
+        workers: &mut Processes,
+    ) {
+        match frame::read(payload) {
+            Ok(frame) => {
+                if let Frame::Crash { worker, .. } | Frame::WorkerLost { worker, .. } = &frame {
+                    self.last_words(worker, workers);
+                }
+                let position = &mut process.reader.position;
+                self.normaliser
+                    .take(frame, position, self.now, &mut self.intake);
             }
-            Ok(Found::Nothing | Found::Unfinished) => return More::No,
             Err(error) => {
-                tracing::error!(process = name, "its events cannot be read: {error}");
-                let reason = format!("the events of {name} cannot be read: {error}");
-                intake
-                    .drafts
-                    .push(normaliser.lost(&process.reader.position, now, reason));
-                process.drained = true;
-                return More::No;
+                tracing::error!(process = name, "a frame is not understood: {error}");
+                self.lost(
+                    process,
+                    format!("a frame of {name} is not understood: {error}"),
+                );
             }
         }
     }
-    More::Yes
+
+    /// All that a worker wrote, now that somebody tells that it died: it was written before.
+    fn last_words(&mut self, worker: &str, workers: &mut Processes) {
+        for (name, process) in workers.iter_mut() {
+            if process.reader.position.worker.as_deref() != Some(worker) {
+                continue;
+            }
+            while let Ok(Found::Frames(frames)) = process.reader.read() {
+                for payload in frames {
+                    self.take(name, process, &payload, &mut BTreeMap::new());
+                }
+                let position = process.reader.position.clone();
+                self.intake.positions.insert(name.clone(), position);
+            }
+        }
+    }
+
+    fn lost(&mut self, process: &Followed, reason: String) {
+        let position = &process.reader.position;
+        let draft = self.normaliser.lost(position, self.now, reason);
+        self.intake.drafts.push(draft);
+    }
 }

@@ -5,6 +5,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+mod attempts;
+mod crash;
+mod lists;
+
+use self::attempts::{Attempts, Recovery};
+use self::crash::{Crash, Crashes};
 use super::convert;
 use crate::guest::bindings::events::{
     self, Event, Failure, Gap, SessionEnd, TestEnd, Verdict, Warning,
@@ -12,25 +18,23 @@ use crate::guest::bindings::events::{
 use crate::journal::{Draft, Intake, Item, Items, Journal, JournalError, Position};
 use crate::protocol::frame::{Frame, ItemRef, Phase, Report};
 
-/// Tests of a `collected` event at most, as the contract says.
-const TESTS_AN_EVENT: usize = 1000;
-
-/// A test that runs, or ran: worker, node id, attempt.
-type Run = (Option<String>, String, u32);
-
 /// What is known of a session.
 #[derive(Debug, Default)]
 pub struct Normaliser {
     run: String,
-    collections: HashMap<String, Vec<Item>>,
+    /// By index, of which some may have been lost.
+    collections: HashMap<String, BTreeMap<u32, Item>>,
     /// Collections that were announced, so that the next worker's is not.
     complete: HashSet<String>,
-    /// In order of announcement.
+    /// In order of announcement, and each once.
     announced: Vec<String>,
-    started: HashSet<String>,
-    running: BTreeMap<Run, f64>,
+    known: HashSet<String>,
+    attempts: Attempts,
+    crashes: Crashes,
     seen: HashSet<(&'static str, String)>,
     begun: bool,
+    /// Some process left events out, so that what is missing may have happened.
+    lossy: bool,
     finish: Option<(Option<i32>, Option<String>)>,
 }
 
@@ -52,11 +56,8 @@ impl Normaliser {
     pub fn recover(run: &str, journal: &dyn Journal) -> Result<Self, JournalError> {
         let mut known = Self::new(run);
         for items in journal.items()? {
-            known
-                .collections
-                .entry(items.collection)
-                .or_default()
-                .extend(items.items);
+            let collection = known.collections.entry(items.collection).or_default();
+            collection.extend((items.first..).zip(items.items));
         }
         for position in journal.positions()?.into_values() {
             known.complete.extend(position.collection);
@@ -66,26 +67,43 @@ impl Normaliser {
             bytes: 8 << 20,
         };
         let mut cursor = 0;
+        let mut attempts = Recovery::default();
         loop {
             let events = journal.read(cursor, limit)?;
             let Some(last) = events.last() else {
+                known.attempts = attempts.finish();
                 return Ok(known);
             };
             cursor = last.seq;
             for event in events {
-                known.note(event.worker, event.time, event.event);
+                match event.event {
+                    Event::TestStarted((nodeid, attempt)) => {
+                        attempts.started(event.time, event.worker, nodeid, attempt);
+                    }
+                    Event::TestFinished(end) => {
+                        attempts.ended(event.worker, end.nodeid, end.attempt);
+                    }
+                    other => {
+                        if let Event::SessionStarted(session) = &other {
+                            attempts.distribute(session.dist.as_deref());
+                        }
+                        known.note(other);
+                    }
+                }
             }
         }
     }
 
     /// Takes in what an event in the journal says.
-    fn note(&mut self, worker: Option<String>, time: f64, event: Event) {
+    fn note(&mut self, event: Event) {
         match event {
             Event::SessionStarted(_) => self.begun = true,
             Event::Collected(tests) => {
-                self.announced
-                    .extend(tests.into_iter().map(|test| test.nodeid));
+                for test in tests {
+                    self.announce(&test.nodeid);
+                }
             }
+            Event::Gap(_) => self.lossy = true,
             Event::CollectFailed((nodeid, _)) => {
                 self.seen.insert(("failed", nodeid));
             }
@@ -95,13 +113,6 @@ impl Normaliser {
             Event::Deselected(nodeids) => {
                 self.seen
                     .extend(nodeids.into_iter().map(|nodeid| ("deselected", nodeid)));
-            }
-            Event::TestStarted((nodeid, attempt)) => {
-                self.started.insert(nodeid.clone());
-                self.running.insert((worker, nodeid, attempt), time);
-            }
-            Event::TestFinished(end) => {
-                self.running.remove(&(worker, end.nodeid, end.attempt));
             }
             _ => {}
         }
@@ -120,15 +131,17 @@ impl Normaliser {
         match frame {
             Frame::Session { t, session } => {
                 self.begun = true;
+                self.attempts.distribute(session.dist.as_deref());
                 say(
                     t,
                     Event::SessionStarted(convert::session(&self.run, session)),
                 );
             }
             Frame::Items { c, first, tests } => self.items(c, first, tests, now, intake),
-            Frame::Collected { t, c, count } => {
+            Frame::Collected { t, c, .. } => {
                 process.collection = Some(c.clone());
                 if self.complete.insert(c) {
+                    let count = u32::try_from(self.announced.len()).unwrap_or(u32::MAX);
                     say(t, Event::CollectionFinished(count));
                 }
             }
@@ -147,16 +160,16 @@ impl Normaliser {
                     .into_iter()
                     .filter(|nodeid| self.seen.insert(("deselected", nodeid.clone())))
                     .collect();
-                if !new.is_empty() {
-                    say(t, Event::Deselected(new));
+                for some in lists::split(new, String::len) {
+                    say(t, Event::Deselected(some));
                 }
             }
             Frame::Start { t, i, a } => {
                 let item = self.item(process, &i);
-                self.started.insert(item.nodeid.clone());
-                self.running
-                    .insert((worker.clone(), item.nodeid.clone(), a), t);
-                say(t, Event::TestStarted((item.nodeid, a)));
+                let attempt = self
+                    .attempts
+                    .start(t, worker.clone(), item.nodeid.clone(), a);
+                say(t, Event::TestStarted((item.nodeid, attempt)));
             }
             Frame::Phase {
                 t,
@@ -166,10 +179,12 @@ impl Normaliser {
                 report,
             } => {
                 let item = self.item(process, &i);
-                for (time, event) in silent(&item, a, passed) {
+                let attempt = self.attempts.number(worker.as_deref(), &item.nodeid, a);
+                for (time, event) in silent(&item, attempt, passed) {
                     say(time, event);
                 }
-                say(t, Event::PhaseFinished(convert::report(&item, a, *report)));
+                let report = convert::report(&item, attempt, *report);
+                say(t, Event::PhaseFinished(report));
             }
             Frame::End {
                 t,
@@ -179,12 +194,14 @@ impl Normaliser {
                 passed,
             } => {
                 let item = self.item(process, &i);
-                for (time, event) in silent(&item, a, passed) {
+                let attempt = self.attempts.number(worker.as_deref(), &item.nodeid, a);
+                for (time, event) in silent(&item, attempt, passed) {
                     say(time, event);
                 }
+                let verdict = convert::verdict(verdict);
                 say(
                     t,
-                    self.end(worker.clone(), item.nodeid, a, convert::verdict(verdict), t),
+                    self.end(worker.clone(), item.nodeid, attempt, verdict, t),
                 );
             }
             Frame::Crash {
@@ -192,7 +209,15 @@ impl Normaliser {
                 nodeid,
                 worker,
                 message,
-            } => self.crash(t, nodeid, worker, message, intake),
+            } => {
+                let crash = Crash {
+                    t,
+                    nodeid,
+                    worker,
+                    message,
+                };
+                self.crash(crash, &mut intake.drafts);
+            }
             Frame::WorkerLost { t, worker, reason } => say(t, Event::WorkerLost((worker, reason))),
             Frame::Warning {
                 t,
@@ -221,14 +246,17 @@ impl Normaliser {
                 first,
                 count,
                 reason,
-            } => say(
-                t,
-                Event::Gap(Gap {
-                    first,
-                    count,
-                    reason,
-                }),
-            ),
+            } => {
+                self.lossy = true;
+                say(
+                    t,
+                    Event::Gap(Gap {
+                        first,
+                        count,
+                        reason,
+                    }),
+                );
+            }
             Frame::Finish {
                 exitstatus, reason, ..
             } => self.finish = Some((exitstatus, reason)),
@@ -238,7 +266,8 @@ impl Normaliser {
     }
 
     /// A frame that could not be understood, or was torn when its process died.
-    pub fn lost(&self, process: &Position, now: f64, reason: String) -> Draft {
+    pub fn lost(&mut self, process: &Position, now: f64, reason: String) -> Draft {
+        self.lossy = true;
         Draft {
             time: now,
             worker: process.worker.clone(),
@@ -252,16 +281,17 @@ impl Normaliser {
 
     /// Nothing follows: says what became of everything that was left open.
     ///
-    /// `died` tells whether the process that the user started went without a word.
-    pub fn close(&mut self, died: bool, now: f64) -> Vec<Draft> {
+    /// `dead` are the processes that went without a word, each by its worker.
+    pub fn close(&mut self, dead: &HashSet<Option<String>>, now: f64) -> Vec<Draft> {
         let mut drafts = Vec::new();
-        let died = died || self.finish.is_none();
-        let verdict = if died {
-            Verdict::Crashed
-        } else {
-            Verdict::Interrupted
-        };
-        for ((worker, nodeid, attempt), start) in std::mem::take(&mut self.running) {
+        self.tell_early_crashes(&mut drafts);
+        let died = dead.contains(&None) || self.finish.is_none();
+        for ((worker, nodeid, attempt), start) in self.attempts.take_running() {
+            let verdict = if died || dead.contains(&worker) {
+                Verdict::Crashed
+            } else {
+                Verdict::Interrupted
+            };
             drafts.push(Draft {
                 time: now,
                 worker,
@@ -280,9 +310,15 @@ impl Normaliser {
             worker: None,
             event,
         };
-        let why = reason.clone().unwrap_or_else(|| "not started".to_owned());
+        let unsaid = if self.lossy {
+            "unknown: events were lost"
+        } else {
+            "not started"
+        };
+        let why = reason.clone().unwrap_or_else(|| unsaid.to_owned());
+        let started = self.attempts.started();
         for nodeid in std::mem::take(&mut self.announced) {
-            if !self.started.contains(&nodeid) {
+            if !started.contains(nodeid.as_str()) {
                 drafts.push(said(Event::NotRun((nodeid, why.clone()))));
             }
         }
@@ -308,7 +344,7 @@ impl Normaliser {
         }
         let known = self.collections.entry(collection.clone()).or_default();
         // Another worker has sent these already.
-        if usize::try_from(first).is_ok_and(|first| first < known.len()) {
+        if known.contains_key(&first) {
             return;
         }
         let items: Vec<Item> = tests
@@ -319,17 +355,18 @@ impl Normaliser {
                 group: test.group.clone(),
             })
             .collect();
-        known.extend(items.iter().cloned());
-        self.announced
-            .extend(items.iter().map(|item| item.nodeid.clone()));
+        known.extend((first..).zip(items.iter().cloned()));
         intake.items.push(Items {
             collection,
             first,
             items,
         });
-        let mut tests = tests.into_iter().map(convert::test).peekable();
-        while tests.peek().is_some() {
-            let some: Vec<events::Test> = tests.by_ref().take(TESTS_AN_EVENT).collect();
+        // Workers that collected something else have most of it in common.
+        let new = tests
+            .into_iter()
+            .filter(|test| self.announce(&test.nodeid))
+            .map(convert::test);
+        for some in lists::split(new, text_of) {
             intake.drafts.push(Draft {
                 time: now,
                 worker: None,
@@ -338,20 +375,23 @@ impl Normaliser {
         }
     }
 
+    /// Whether the test was not announced before.
+    fn announce(&mut self, nodeid: &str) -> bool {
+        let is_new = self.known.insert(nodeid.to_owned());
+        if is_new {
+            self.announced.push(nodeid.to_owned());
+        }
+        is_new
+    }
+
     fn item(&self, process: &Position, item: &ItemRef) -> Item {
-        let unknown = |nodeid: String| Item {
-            // What pytest puts before the name has neither a parameter's `[` nor its `::`.
-            name: name_in(&nodeid).to_owned(),
-            nodeid,
-            group: None,
-        };
         match item {
             ItemRef::Nodeid(nodeid) => unknown(nodeid.clone()),
             ItemRef::Index(index) => process
                 .collection
                 .as_ref()
                 .and_then(|collection| self.collections.get(collection))
-                .and_then(|items| items.get(usize::try_from(*index).ok()?))
+                .and_then(|items| items.get(index))
                 .cloned()
                 .unwrap_or_else(|| unknown(format!("#{index}"))),
         }
@@ -365,65 +405,13 @@ impl Normaliser {
         verdict: Verdict,
         t: f64,
     ) -> Event {
-        let key = (worker, nodeid.clone(), attempt);
-        let duration = self.running.remove(&key).map_or(0.0, |start| t - start);
+        let duration = self.attempts.end(t, worker, nodeid.clone(), attempt);
         Event::TestFinished(TestEnd {
             nodeid,
             attempt,
             verdict,
             duration,
         })
-    }
-
-    /// A test took its worker down: the controller says so in the worker's place.
-    fn crash(
-        &mut self,
-        t: f64,
-        nodeid: String,
-        worker: String,
-        message: String,
-        intake: &mut Intake,
-    ) {
-        let worker = Some(worker);
-        let running = self
-            .running
-            .range((worker.clone(), nodeid.clone(), 0)..=(worker.clone(), nodeid.clone(), u32::MAX))
-            .next_back();
-        let (attempt, start) =
-            running.map_or((1, t), |((_, _, attempt), start)| (*attempt, *start));
-        let item = self.item(&Position::default(), &ItemRef::Nodeid(nodeid.clone()));
-        let group = self
-            .collections
-            .values()
-            .flatten()
-            .find(|item| item.nodeid == nodeid);
-        let report = Report {
-            phase: Phase::Call,
-            outcome: crate::protocol::frame::Outcome::Failed,
-            xfail_reason: None,
-            start,
-            stop: t,
-            duration: t - start,
-            failure: None,
-            sections: Vec::new(),
-            properties: Vec::new(),
-            subtest: None,
-        };
-        let mut report = convert::report(group.unwrap_or(&item), attempt, report);
-        report.failure = Some(Failure {
-            kind: "WorkerCrash".to_owned(),
-            message: message.clone(),
-            traceback: Vec::new(),
-            longrepr: message,
-        });
-        let end = self.end(worker.clone(), nodeid, attempt, Verdict::Crashed, t);
-        for event in [Event::PhaseFinished(report), end] {
-            intake.drafts.push(Draft {
-                time: t,
-                worker: worker.clone(),
-                event,
-            });
-        }
     }
 }
 
@@ -437,6 +425,23 @@ fn silent(
         let report = convert::passed(item, attempt, phase, times);
         (times.1, Event::PhaseFinished(report))
     })
+}
+
+/// Bytes of what a test may have much of.
+fn text_of(test: &events::Test) -> usize {
+    let keywords: usize = test.keywords.iter().map(String::len).sum();
+    let doc = test.doc.as_ref().map_or(0, String::len);
+    test.nodeid.len() + test.path.len() + test.name.len() + test.domain.len() + doc + keywords
+}
+
+/// A test of which nothing is known but its node id.
+fn unknown(nodeid: String) -> Item {
+    Item {
+        // What pytest puts before the name has neither a parameter's `[` nor its `::`.
+        name: name_in(&nodeid).to_owned(),
+        nodeid,
+        group: None,
+    }
 }
 
 /// The item's name in a node id that was never announced.

@@ -3,11 +3,13 @@
 //!
 //! The trait is the seam for another store; keep it narrow.
 
+mod reader;
 mod schema;
 mod sqlite;
 
 use std::collections::BTreeMap;
 
+pub use reader::{JournalReader, SinkProgress};
 pub use sqlite::SqliteJournal;
 
 use crate::config::SinkSpec;

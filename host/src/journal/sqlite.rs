@@ -91,24 +91,7 @@ impl Journal for SqliteJournal {
     }
 
     fn read(&self, cursor: Seq, limit: BatchLimit) -> Result<Vec<Envelope>, JournalError> {
-        let reader = self.reader();
-        let mut select = reader.prepare_cached(
-            "SELECT seq, time, worker, event FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
-        )?;
-        let mut rows = select.query(params![cursor, limit.events])?;
-        let (mut found, mut bytes) = (Vec::new(), 0);
-        while let Some(row) = rows.next()? {
-            bytes += row
-                .get_ref(3)?
-                .as_str()
-                .map_err(rusqlite::Error::from)?
-                .len();
-            if bytes > limit.bytes && !found.is_empty() {
-                break;
-            }
-            found.push(envelope(row)?);
-        }
-        Ok(found)
+        events(&self.reader(), cursor, limit)
     }
 
     fn pick(&self, seqs: &[Seq]) -> Result<Vec<Envelope>, JournalError> {
@@ -153,19 +136,21 @@ impl Journal for SqliteJournal {
         let mut found: Vec<Items> = Vec::new();
         while let Some(row) = rows.next()? {
             let collection: String = row.get(0)?;
+            let position: u32 = row.get(1)?;
             let item = Item {
                 nodeid: row.get(2)?,
                 name: row.get(3)?,
                 group: row.get(4)?,
             };
-            match found
-                .last_mut()
-                .filter(|last| last.collection == collection)
-            {
+            // Some between may have been lost.
+            match found.last_mut().filter(|last| {
+                last.collection == collection
+                    && u64::from(position) == u64::from(last.first) + last.items.len() as u64
+            }) {
                 Some(last) => last.items.push(item),
                 None => found.push(Items {
                     collection,
-                    first: row.get(1)?,
+                    first: position,
                     items: vec![item],
                 }),
             }
@@ -261,7 +246,7 @@ impl Journal for SqliteJournal {
     }
 }
 
-fn head(connection: &Connection) -> Result<Head, JournalError> {
+pub(super) fn head(connection: &Connection) -> Result<Head, JournalError> {
     let mut select = connection
         .prepare_cached("SELECT (SELECT coalesce(max(seq), 0) FROM events), closed FROM run")?;
     Ok(select.query_row([], |row| {
@@ -270,6 +255,30 @@ fn head(connection: &Connection) -> Result<Head, JournalError> {
             closed: row.get(1)?,
         })
     })?)
+}
+
+pub(super) fn events(
+    connection: &Connection,
+    cursor: Seq,
+    limit: BatchLimit,
+) -> Result<Vec<Envelope>, JournalError> {
+    let mut select = connection.prepare_cached(
+        "SELECT seq, time, worker, event FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
+    )?;
+    let mut rows = select.query(params![cursor, limit.events])?;
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        bytes += row
+            .get_ref(3)?
+            .as_str()
+            .map_err(rusqlite::Error::from)?
+            .len();
+        if bytes > limit.bytes && !found.is_empty() {
+            break;
+        }
+        found.push(envelope(row)?);
+    }
+    Ok(found)
 }
 
 fn envelope(row: &Row<'_>) -> Result<Envelope, JournalError> {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .reports import PHASES, Section, Times
+from .reports import PHASES, Section, Times, captured
 
 #: The `end` of a test that passed without a word, which most do.
 _PASSED = (
@@ -17,6 +17,7 @@ class Attempt:
     """What is known of a test between its `start` and its `end`."""
 
     __slots__ = (
+        "before",
         "crashed",
         "failed_subtests",
         "folded",
@@ -28,7 +29,7 @@ class Attempt:
         "xfail",
     )
 
-    def __init__(self, reference: str, number: int) -> None:
+    def __init__(self, reference: str, number: int, before: Attempt | None = None) -> None:
         #: The protocol's `i`, as JSON.
         self.reference = reference
         #: The protocol's `a`.
@@ -43,9 +44,29 @@ class Attempt:
         self.xfail = False
         self.crashed = False
         self.failed_subtests = 0
+        #: The same test's attempt before this one, until the first report with text.
+        self.before = before
+        if before is not None:
+            before.before = None
 
     def has(self, phase: str) -> bool:
         return phase in self.folded or phase in self.outcomes
+
+    def go_on(self, report: Any) -> None:
+        """What the attempt before told is told, where `report` repeats all of it.
+
+        pytest-rerunfailures leaves it with the item; others start afresh.
+        """
+        before, self.before = self.before, None
+        if before is None:
+            return
+        sections = before.sections
+        if captured(report)[: len(sections)] == sections:
+            self.sections = sections
+        properties = before.properties
+        pairs = zip(properties, report.user_properties, strict=False)
+        if len(properties) <= len(report.user_properties) and all(a is b for a, b in pairs):
+            self.properties = properties
 
     def verdict(self) -> str:
         """Worst first; of one kind, the earlier phase."""

@@ -40,4 +40,8 @@ class Ending:
             return self._reason
         if session.shouldstop:
             return str(session.shouldstop)
+        # xdist gives up in its own words, and says them in its summary alone.
+        xdist = session.config.pluginmanager.getplugin("dsession")
+        if given_up := getattr(xdist, "_summary_report", None):
+            return texts.safe(str, given_up)
         return "usage" if exitstatus == pytest.ExitCode.USAGE_ERROR else None

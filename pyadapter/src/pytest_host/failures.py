@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import traceback
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, TypedDict
 
@@ -19,6 +20,10 @@ _OWN_FILES = tuple(
     os.path.dirname(os.path.abspath(module.__file__ or "")) + os.sep
     for module in (_pytest, pytest, pluggy)
 )
+
+#: Frames of a traceback that are kept, half from either end. Python formats
+#: some 8,000 a second, and a recursion may have any number.
+_FRAMES = 1000
 
 #: `package.SomeError: message`, as pytest's crash summaries have it.
 _SUMMARY = re.compile(r"(?:[\w.]+\.)?([A-Za-z_]\w*)(?:: (.*)|$)", re.DOTALL)
@@ -55,10 +60,24 @@ def format_traceback(tb: TracebackType | None) -> list[str]:
         if not tb.tb_frame.f_code.co_filename.startswith(_OWN_FILES):
             kept.append(tb)
         tb = tb.tb_next
+    if (left_out := len(kept) - _FRAMES) <= 0:
+        return _format(kept)
+    half = _FRAMES // 2
+    return [*_format(kept[:half]), _cut(left_out), *_format(kept[-half:])]
+
+
+def _format(entries: Sequence[TracebackType]) -> list[str]:
     chain: TracebackType | None = None
-    for tb in reversed(kept):
+    for tb in reversed(entries):
         chain = TracebackType(chain, tb.tb_frame, tb.tb_lasti, tb.tb_lineno)
-    return traceback.format_tb(chain)
+    try:
+        return traceback.format_tb(chain)
+    except Exception as error:  # it looks at files, which a test may have faked
+        return [f"<format_tb() raised {type(error).__name__}>\n"]
+
+
+def _cut(left_out: int) -> str:
+    return f"[cut: {left_out} frames]\n"
 
 
 def from_report(report: Any) -> Failure:
@@ -103,10 +122,27 @@ def skip_reason(report: Any) -> str:
 
 
 def limit_texts(failure: Failure, limit: int) -> Failure:
-    """Each text of `failure` cut to `limit` bytes."""
+    """Each text of `failure` cut to `limit` bytes, and all entries of its traceback to that."""
     return {
         "kind": texts.cut_note(failure["kind"], limit),
         "message": texts.cut_note(failure["message"], limit),
-        "traceback": [texts.cut_note(entry, limit) for entry in failure["traceback"]],
+        "traceback": _cut_entries([texts.cut_note(e, limit) for e in failure["traceback"]], limit),
         "longrepr": texts.cut_note(failure["longrepr"], limit),
     }
+
+
+def _cut_entries(entries: list[str], limit: int) -> list[str]:
+    """The outermost and the innermost, in turn, as long as there is room."""
+    if sum(map(len, entries)) <= limit:
+        return entries
+    kept: tuple[list[str], list[str]] = [], []
+    ends = (iter(entries), reversed(entries))
+    room = limit
+    for turn in range(len(entries)):
+        entry = next(ends[turn % 2])
+        room -= len(entry)
+        if room < 0:
+            break
+        kept[turn % 2].append(entry)
+    first, last = kept
+    return [*first, _cut(len(entries) - len(first) - len(last)), *reversed(last)]

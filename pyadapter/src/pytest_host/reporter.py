@@ -41,6 +41,8 @@ class Reporter:
         #: How often each test was started.
         self._started: dict[str, int] = {}
         self._open: dict[str, Attempt] = {}
+        #: The last attempts of tests that are to be run again.
+        self._again: dict[str, Attempt] = {}
         #: By node id and phase, from `makereport` to `logreport`.
         self._raised: dict[tuple[str, str], failures.Failure] = {}
 
@@ -128,6 +130,8 @@ class Reporter:
     # the report.
     def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> None:
         if call.excinfo is None:
+            if self._raised:  # by the attempt before, which some plugin let pass
+                self._raised.pop((item.nodeid, call.when), None)
             return
         try:
             excinfo = call.excinfo
@@ -154,11 +158,11 @@ class Reporter:
                 and "wasxfail" not in report.__dict__
                 and (when != "call" or not rt.screen())
             ):
-                attempt.folded[when] = (report.start, report.stop, report.duration)
+                attempt.folded[when] = reports.times(report)
             else:
                 self._tell(nodeid, attempt, report)
             if when == "teardown" or attempt.crashed:
-                self._end(nodeid, attempt, report.stop)
+                self._end(nodeid, attempt, reports.times(report)[1])
         except Exception as error:
             self._broken(error)
 
@@ -166,9 +170,11 @@ class Reporter:
         before = self._open.get(nodeid)
         if before is not None:
             self._append(before.end(t, "rerun"))
+        else:
+            before = self._again.pop(nodeid, None)
         number = self._started[nodeid] = self._started.get(nodeid, 0) + 1
         reference = self._references.get(nodeid) or texts.dumps(nodeid)
-        attempt = self._open[nodeid] = Attempt(reference, number)
+        attempt = self._open[nodeid] = Attempt(reference, number, before)
         self._append(attempt.start(t))
         return attempt
 
@@ -188,11 +194,12 @@ class Reporter:
         """A `phase` frame, unless there is nothing to say but that it passed."""
         when, outcome = report.when, report.outcome
         subtest = reports.is_subtest(report)
+        attempt.go_on(report)
         sections = reports.new_sections(report, attempt.sections)
         properties: list[Any] = []
         if not subtest:
             properties = reports.new_properties(report, attempt.properties)
-            attempt.sections = list(report.sections)
+            attempt.sections = reports.captured(report)
             attempt.properties = list(report.user_properties)
         if (when == "call" or outcome == "failed") and (screen := rt.screen()):
             properties.append((rt.SCREEN, screen))
@@ -229,6 +236,8 @@ class Reporter:
     def _end(self, nodeid: str, attempt: Attempt, t: float) -> None:
         if self._open.get(nodeid) is attempt:
             del self._open[nodeid]
+            if attempt.outcomes and attempt.verdict() == "rerun":
+                self._again[nodeid] = attempt
             self._append(attempt.end(t))
 
     def finish(self) -> None:

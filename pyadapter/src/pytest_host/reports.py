@@ -21,6 +21,12 @@ Times = tuple[float, float, float]
 
 def times(report: Any) -> Times:
     """Start, stop and duration, in seconds."""
+    try:
+        start, stop, duration = found = report.start, report.stop, report.duration
+        if stop and math.isfinite(start + stop + duration):
+            return found
+    except (AttributeError, TypeError, OverflowError):
+        pass
     duration = _number(report.duration)
     stop = _number(getattr(report, "stop", 0.0)) or time.time()
     start = _number(getattr(report, "start", 0.0)) or stop - duration
@@ -67,24 +73,29 @@ def xfail_reason(report: Any) -> str | None:
     return None if reason is None else str(reason).removeprefix("reason: ")
 
 
+def captured(report: Any) -> list[Section]:
+    """The report's sections that pytest keeps with the item, and repeats in its next reports."""
+    return [section for section in report.sections if _captured(section[0])]
+
+
 def new_sections(report: Any, told: list[Section]) -> list[Section]:
-    """Of the report's sections, those that this phase captured.
+    """Of the report's sections, those that this phase captured, and those that some plugin added.
 
     pytest repeats those of earlier phases, and of earlier attempts, in front;
-    `told` are those of the report before. A section that some plugin added is
-    this report's own, wherever it stands.
+    `told` are those that the report before had captured.
     """
-    sections: list[Section] = report.sections
-    same = 0
-    for old, new in zip(told, sections, strict=False):
-        if old != new:
-            break
-        same += 1
-    return [
-        (title, content)
-        for title, content in sections[same:]
-        if (parts := _captured(title)) is None or parts[1] == report.when
-    ]
+    new: list[Section] = []
+    repeated = iter(told)
+    repeats = True
+    for title, content in report.sections:
+        parts = _captured(title)
+        if parts is None:
+            new.append((title, content))
+            continue
+        repeats = repeats and next(repeated, None) == (title, content)
+        if not repeats and parts[1] == report.when:
+            new.append((title, content))
+    return new
 
 
 def new_properties(report: Any, told: list[Any]) -> list[Any]:

@@ -142,6 +142,12 @@ class Segments:
             self._put(file, payload, size)
             self._ordinal += 1
 
+    def end(self) -> None:
+        """What follows is little, and the last: it is kept however far the host is behind."""
+        with self._lock:
+            self._unread_bytes = sys.maxsize
+            self._retry_at = 0.0
+
     def close(self) -> None:
         """Tell of what was left out, and give the memory back."""
         with self._lock:

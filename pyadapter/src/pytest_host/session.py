@@ -212,6 +212,7 @@ class Session:
 
     def _finish(self, attachment: Attachment) -> tuple[str | None, bool]:
         """End the stream, and wait for the sinks if it is on us. Returns what to print."""
+        attachment.segments.end()
         if isinstance(self._reporter, Reporter):
             self._reporter.finish()
         self._append_end(attachment)

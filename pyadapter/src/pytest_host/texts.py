@@ -9,9 +9,13 @@ from typing import Any
 encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
+#: Characters that are encoded at a time, to learn how many bytes a text has.
+_PIECE = 1 << 18
+
+
 def clean(text: str) -> str:
     """Lone surrogates (undecodable bytes, usually) become backslash escapes."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return _encode(text).decode("utf-8")
 
 
 def clean_all(value: Any) -> Any:
@@ -47,14 +51,26 @@ def dump_property(value: object) -> str:
 def cut(text: str, limit: int) -> tuple[str, int | None]:
     """Keep at most `limit` bytes of UTF-8, whole characters from the start.
 
-    Also returns the size before, in bytes, where anything was cut.
+    Also returns the size before, in bytes, where anything was cut. A text may
+    be as large as the memory allows, so there is never a second one of its size.
     """
     if len(text) * 6 <= limit:  # a lone surrogate's escape is the longest there is
         return text, None
-    data = text.encode("utf-8", "backslashreplace")
-    if len(data) <= limit:
+    size = _size(text)
+    if size <= limit:
         return text, None
-    return data[:limit].decode("utf-8", "ignore"), len(data)
+    return _encode(text[:limit])[:limit].decode("utf-8", "ignore"), size
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _size(text: str) -> int:
+    """In bytes, once encoded."""
+    if text.isascii():
+        return len(text)
+    return sum(len(_encode(text[start : start + _PIECE])) for start in range(0, len(text), _PIECE))
 
 
 def cut_note(text: str, limit: int) -> str:

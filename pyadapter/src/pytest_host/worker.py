@@ -57,6 +57,7 @@ class Worker:
         attachment = self._attachment
         if attachment is None or attachment.dropped:
             return
+        attachment.segments.end()
         if self._reporter is not None:
             self._reporter.finish()
         attachment.segments.append(b'{"k":"bye"}')

@@ -113,7 +113,7 @@ fn tests_that_never_ran_and_never_ended_are_named() {
     session.events();
     let events: Vec<Event> = session
         .normaliser
-        .close(true, 9.0)
+        .close(&HashSet::from([None]), 9.0)
         .into_iter()
         .map(|d| d.event)
         .collect();
@@ -143,7 +143,7 @@ fn why_tests_did_not_run_is_the_sessions_reason() {
     session.events();
     let events: Vec<Event> = session
         .normaliser
-        .close(false, 9.0)
+        .close(&HashSet::new(), 9.0)
         .into_iter()
         .map(|d| d.event)
         .collect();
@@ -184,7 +184,7 @@ fn a_crash_is_told_in_the_workers_name() {
     assert!(
         session
             .normaliser
-            .close(false, 9.0)
+            .close(&HashSet::new(), 9.0)
             .iter()
             .all(|d| !matches!(d.event, Event::TestFinished(_)))
     );
@@ -224,4 +224,153 @@ fn phases_are_told_in_order() {
             events::Phase::Teardown
         ]
     );
+}
+
+const START: &str = r#"{"k":"start","i":0,"a":1,"t":2}"#;
+const CRASH: &str = r#"{"k":"crash","t":5,"nodeid":"t.py::a[x::y]","worker":"gw0","message":"m"}"#;
+
+fn kinds(events: &[Event]) -> Vec<(&'static str, u32)> {
+    events
+        .iter()
+        .filter_map(|event| match event {
+            Event::TestStarted((_, attempt)) => Some(("start", *attempt)),
+            Event::PhaseFinished(report) => Some(("phase", report.attempt)),
+            Event::TestFinished(end) => Some(("end", end.attempt)),
+            _ => None,
+        })
+        .collect()
+}
+
+impl Session {
+    fn with_worker() -> (Self, Position) {
+        let mut session = Self::new();
+        let mut gw0 = worker("gw0");
+        session.take_as(&mut gw0, ITEMS);
+        session.take_as(&mut gw0, COLLECTED);
+        session.events();
+        (session, gw0)
+    }
+
+    fn ended(&mut self, worker: &str) {
+        let drafts = &mut self.intake.drafts;
+        self.normaliser.worker_ended(worker, drafts);
+    }
+}
+
+#[test]
+fn a_crash_waits_for_what_its_worker_wrote() {
+    let (mut session, mut gw0) = Session::with_worker();
+    session.take(CRASH);
+    assert_eq!(session.events(), []);
+    session.take_as(&mut gw0, START);
+    session.ended("gw0");
+    let events = session.events();
+    assert_eq!(kinds(&events), [("start", 1), ("phase", 1), ("end", 1)]);
+}
+
+#[test]
+fn a_worker_may_crash_between_two_tests() {
+    let (mut session, mut gw0) = Session::with_worker();
+    session.take_as(&mut gw0, START);
+    session.take_as(
+        &mut gw0,
+        r#"{"k":"end","i":0,"a":1,"t":3,"verdict":"passed","passed":{}}"#,
+    );
+    session.take(CRASH);
+    session.ended("gw0");
+    let events = session.events();
+    let expected = [
+        ("start", 1),
+        ("end", 1),
+        ("start", 2),
+        ("phase", 2),
+        ("end", 2),
+    ];
+    assert_eq!(kinds(&events), expected);
+    // The other way round: first its end, then what the controller says.
+    session.take(CRASH);
+    assert_eq!(
+        kinds(&session.events()),
+        [("start", 3), ("phase", 3), ("end", 3)]
+    );
+}
+
+#[test]
+fn a_crash_is_told_at_the_latest_at_the_end() {
+    let (mut session, _) = Session::with_worker();
+    session.take(CRASH);
+    let events: Vec<Event> = session
+        .normaliser
+        .close(&HashSet::new(), 9.0)
+        .into_iter()
+        .map(|draft| draft.event)
+        .collect();
+    assert_eq!(kinds(&events), [("start", 1), ("phase", 1), ("end", 1)]);
+    let not_run = |event: &&Event| matches!(event, Event::NotRun(_));
+    assert_eq!(events.iter().filter(not_run).count(), 1);
+}
+
+#[test]
+fn attempts_are_numbered_over_all_workers() {
+    let (mut session, mut gw0) = Session::with_worker();
+    session.take_as(&mut gw0, START);
+    session.take(CRASH);
+    session.events();
+    let mut gw1 = worker("gw1");
+    session.take_as(&mut gw1, ITEMS);
+    session.take_as(&mut gw1, COLLECTED);
+    session.take_as(&mut gw1, START);
+    session.take_as(
+        &mut gw1,
+        r#"{"k":"end","i":0,"a":1,"t":3,"verdict":"rerun","passed":{"setup":[1,2,1]}}"#,
+    );
+    session.take_as(&mut gw1, r#"{"k":"start","i":0,"a":2,"t":4}"#);
+    let events = session.events();
+    assert_eq!(
+        kinds(&events),
+        [("start", 2), ("phase", 2), ("end", 2), ("start", 3)]
+    );
+}
+
+#[test]
+fn items_that_were_lost_do_not_move_the_others() {
+    let mut session = Session::new();
+    session.take(r#"{"k":"gap","t":0,"first":1,"count":1,"reason":"r"}"#);
+    session.take(&ITEMS.replace(r#""first":0"#, r#""first":1000"#));
+    session.take(&COLLECTED.replace(r#""count":2"#, r#""count":1002"#));
+    session.events();
+    session.take(r#"{"k":"start","i":1001,"a":1,"t":2}"#);
+    session.take(r#"{"k":"start","i":7,"a":1,"t":2}"#);
+    assert_eq!(
+        session.events(),
+        [
+            Event::TestStarted(("t.py::b".into(), 1)),
+            Event::TestStarted(("#7".into(), 1))
+        ]
+    );
+    session.take(r#"{"k":"finish","t":3,"exitstatus":0}"#);
+    let events = session.normaliser.close(&HashSet::new(), 9.0);
+    let why = "unknown: events were lost";
+    let not_run = Event::NotRun(("t.py::a[x::y]".into(), why.into()));
+    assert!(events.iter().any(|draft| draft.event == not_run));
+}
+
+#[test]
+fn tests_of_several_collections_are_announced_once() {
+    let mut session = Session::new();
+    let (mut first, mut second) = (worker("gw0"), worker("gw1"));
+    session.take_as(&mut first, ITEMS);
+    session.take_as(&mut first, COLLECTED);
+    session.events();
+    let other = ITEMS
+        .replace(r#""c":"h""#, r#""c":"i""#)
+        .replace("t.py::b", "t.py::c");
+    session.take_as(&mut second, &other);
+    session.take_as(&mut second, &COLLECTED.replace(r#""c":"h""#, r#""c":"i""#));
+    let events = session.events();
+    let [Event::Collected(tests), Event::CollectionFinished(3)] = events.as_slice() else {
+        panic!("{events:?}")
+    };
+    assert_eq!(tests.len(), 1);
+    assert_eq!(tests.first().unwrap().nodeid, "t.py::c");
 }
