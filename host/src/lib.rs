@@ -11,3 +11,4 @@ pub mod journal;
 pub mod protocol;
 pub mod state;
 mod text;
+pub mod watch;

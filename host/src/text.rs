@@ -5,3 +5,31 @@
 pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
+
+/// `text` in one line and with nothing in it that a terminal acts on: escape
+/// sequences, control characters, marks that turn the direction of writing.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let stripped = anstream::adapter::strip_str(text).to_string();
+    let mut kept = one_line(&stripped);
+    kept.retain(|c| !c.is_control() && !turns(c));
+    kept
+}
+
+fn turns(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_acts_on_is_taken_out() {
+        assert_eq!(printable("a\x1b[31mred\x1b[0m b"), "ared b");
+        assert_eq!(printable("\x1b]0;title\x07a\x1b]8;;http://x\x1b\\b"), "ab");
+        assert_eq!(printable("a\r\n\tb\x08\x7f\u{9b}31m"), "a b31m");
+        assert_eq!(printable("gnp\u{202e}exe.\u{2066}"), "gnpexe.");
+        assert_eq!(printable("表 é 👩‍👩‍👧 test[x]"), "表 é 👩‍👩‍👧 test[x]");
+    }
+}

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
-import select
 import signal
-import subprocess
-import termios
 import time
 from collections import Counter
 
@@ -16,6 +11,7 @@ import pytest
 
 from support.polling import DEADLINE
 from support.project import Project
+from support.terminal import Terminal
 
 SUITE = """
 import time
@@ -31,50 +27,6 @@ def test_b():
 def test_c():
     pass
 """
-
-
-class Terminal:
-    """A command in a terminal of its own, as a shell starts it."""
-
-    def __init__(self, project: Project, *command: str) -> None:
-        self._master, slave = pty.openpty()
-        program = str(project.installation.scripts / command[0])
-        self._process = subprocess.Popen(
-            (program, *command[1:]),
-            cwd=project.folder,
-            env={**project.environ, "TERM": "xterm"},
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            start_new_session=True,
-            # There is no other way to a controlling terminal, and this process has one thread.
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
-        )
-        os.close(slave)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def type(self, keys: bytes) -> None:
-        os.write(self._master, keys)
-
-    def finish(self) -> tuple[int, str]:
-        """Exit code, and all that was printed."""
-        said = b""
-        end = time.monotonic() + DEADLINE
-        try:
-            while time.monotonic() < end:
-                if select.select([self._master], [], [], 0.1)[0]:
-                    said += os.read(self._master, 1 << 16)
-        except OSError:
-            pass  # Linux's way to say that nobody has the terminal open any more
-        finally:
-            if self._process.poll() is None and time.monotonic() >= end:
-                os.killpg(self._process.pid, signal.SIGKILL)
-            code = self._process.wait(timeout=DEADLINE)
-            os.close(self._master)
-        return code, said.decode(errors="replace").replace("\r\n", "\n")
 
 
 @pytest.fixture

@@ -35,6 +35,17 @@ pub fn state(config: &Config) -> Result<StateFolder, BadInput> {
     })
 }
 
+/// Whether `wanted` is among the runs that are kept.
+pub fn known_run(ids: &[String], wanted: &str) -> Result<(), BadInput> {
+    if ids.iter().any(|id| id == wanted) {
+        return Ok(());
+    }
+    let last = ids
+        .last()
+        .map_or_else(String::new, |last| format!("; the last one is {last}"));
+    Err(BadInput(format!("no run is named {wanted:?}{last}")))
+}
+
 /// Logs to standard error, warnings and worse unless asked for more.
 pub fn log_to_terminal() {
     let filter = EnvFilter::try_from_env(FILTER).unwrap_or_else(|_| EnvFilter::new("warn"));

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use super::summary::{self, Bar};
 use super::{TROUBLE, context};
-use crate::config::BadInput;
 use crate::core::{Run, load};
 use crate::intake::Command;
 use crate::protocol::message::SinkReport;
@@ -58,12 +57,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let mut ids = state.runs();
     if let Some(wanted) = &args.run {
-        if !ids.contains(wanted) {
-            let last = ids
-                .last()
-                .map_or_else(String::new, |last| format!("; the last one is {last}"));
-            return Err(BadInput(format!("no run is named {wanted:?}{last}")).into());
-        }
+        context::known_run(&ids, wanted)?;
         ids = vec![wanted.clone()];
     }
     let mut drained = Vec::new();

@@ -9,6 +9,7 @@ mod python;
 mod run;
 mod sink;
 mod summary;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -40,6 +41,8 @@ enum Command {
     Run(run::Args),
     /// Deliver what runs have left
     Drain(drain::Args),
+    /// Watch runs from another terminal
+    Watch(watch::Args),
     /// Look at the sinks
     #[command(subcommand)]
     Sink(sink::Command),
@@ -57,6 +60,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Drain(args) => drain::run(&args),
+        Command::Watch(args) => watch::run(&args),
         Command::Sink(command) => sink::run(&command),
         Command::Doctor(args) => doctor::run(&args),
         Command::Init(args) => init::run(&args),

@@ -6,6 +6,7 @@
 //!   core.log
 //!   runs/2026-11-21T10-10-42-3f9a/
 //!     lock         held by the core that owns the run
+//!     owner        held as well, so that others can see it without touching `lock`
 //!     journal.db
 //!     segments/    what pytest wrote and is not in the journal yet
 //! ```
@@ -16,11 +17,13 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy as _;
 use rustix::fs::FlockOperation;
+use rustix::process::{Flock, FlockType};
 use sha2::{Digest as _, Sha256};
 
 use super::private_folder;
 
 const NAME: &str = ".pytest_host";
+const JOURNAL: &str = "journal.db";
 
 /// The folder that runs are kept in.
 #[derive(Clone, Debug)]
@@ -102,11 +105,27 @@ impl StateFolder {
             .into_iter()
             .flatten()
             .flatten()
-            .filter(|entry| entry.path().join("journal.db").is_file())
+            .filter(|entry| entry.path().join(JOURNAL).is_file())
             .filter_map(|entry| entry.file_name().into_string().ok())
             .collect();
         ids.sort_unstable();
         ids
+    }
+
+    /// The journal of a run that somebody else may own.
+    #[must_use]
+    pub fn journal_of(&self, id: &str) -> PathBuf {
+        self.path.join("runs").join(id).join(JOURNAL)
+    }
+
+    /// Whether somebody owns the run. Only looks: whoever takes it up at this
+    /// moment is not refused, as it would be while `lock` was tried.
+    #[must_use]
+    pub fn is_owned(&self, id: &str) -> bool {
+        File::open(self.path.join("runs").join(id).join("owner")).is_ok_and(|owner| {
+            rustix::process::fcntl_getlk(&owner, &Flock::from(FlockType::WriteLock))
+                .is_ok_and(|holder| holder.is_some())
+        })
     }
 
     /// Takes up a run, where nobody owns it.
@@ -125,29 +144,40 @@ pub struct RunFolder {
     pub id: String,
     pub path: PathBuf,
     _lock: File,
+    _owner: File,
 }
 
 impl RunFolder {
     fn own(id: &str, path: PathBuf) -> io::Result<Option<Self>> {
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path.join("lock"))?;
+        let open = |name: &str| {
+            let mut options = File::options();
+            let options = options.create(true).truncate(false).write(true);
+            options.open(path.join(name))
+        };
+        let lock = open("lock")?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Self {
-                id: id.to_owned(),
-                path,
-                _lock: lock,
-            })),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(error.into()),
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+            Err(error) => return Err(error.into()),
         }
+        // Of the kind that F_GETLK sees, in a file that this process opens once:
+        // to close it anywhere would release the lock.
+        let owner = open("owner")?;
+        if let Err(error) = rustix::fs::fcntl_lock(&owner, FlockOperation::NonBlockingLockExclusive)
+        {
+            tracing::warn!("others will not see that {id} has an owner: {error}");
+        }
+        Ok(Some(Self {
+            id: id.to_owned(),
+            path,
+            _lock: lock,
+            _owner: owner,
+        }))
     }
 
     #[must_use]
     pub fn journal(&self) -> PathBuf {
-        self.path.join("journal.db")
+        self.path.join(JOURNAL)
     }
 
     #[must_use]
@@ -194,4 +224,39 @@ mod tests {
         assert!(state.runs().is_empty());
         assert!(root.path().join(".pytest_host/.gitignore").exists());
     }
+
+    /// The lock is another process's: a process does not see its own.
+    #[test]
+    fn an_owner_is_seen_without_being_disturbed() {
+        let root = tempfile::tempdir().unwrap();
+        let state = StateFolder::make(root.path()).unwrap();
+        let run = state.new_run().unwrap();
+        let id = run.id.clone();
+        let owner = run.path.join("owner");
+        assert!(!state.is_owned(&id), "its own process asks");
+        drop(run);
+        assert!(!state.is_owned("2026-no-such-run"));
+        let mut holder = std::process::Command::new("python3")
+            .args(["-c", HOLD])
+            .arg(&owner)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut held = [0; 1];
+        std::io::Read::read_exact(holder.stdout.as_mut().unwrap(), &mut held).unwrap();
+        assert!(state.is_owned(&id));
+        assert!(state.is_owned(&id), "still");
+        drop(holder.stdin.take());
+        assert!(holder.wait().unwrap().success());
+        assert!(!state.is_owned(&id));
+    }
+
+    const HOLD: &str = "
+import fcntl, sys
+with open(sys.argv[1], 'w') as owner:
+    fcntl.lockf(owner, fcntl.LOCK_EX)
+    print('x', end='', flush=True)
+    sys.stdin.read()
+";
 }

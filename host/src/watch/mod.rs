@@ -1,0 +1,18 @@
+//! What runs are doing, for whoever looks on: reads their journals while cores
+//! write them, and is in nobody's way.
+
+mod counts;
+mod document;
+mod failure;
+mod model;
+mod news;
+pub mod plain;
+mod runs;
+#[cfg(test)]
+mod testing;
+pub mod view;
+mod words;
+
+pub use document::Document;
+pub use news::{News, Teller};
+pub use runs::{State, Watched, Watcher};
