@@ -186,3 +186,20 @@ def test_two_sinks_do_not_wait_for_each_other(suite: Project) -> None:
     outcome = host_run(suite, receiver.url)
     assert outcome.code == 1
     assert {str(result["nodeid"]) for result in read_results(suite.folder / "results")} == TESTS
+
+
+def test_a_machine_without_certificate_authorities(suite: Project) -> None:
+    """As small containers are; only HTTPS needs some."""
+    receiver = suite.receiver()
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        suite.environ[name] = str(suite.folder / "nowhere")
+    args = ("host", "run", "--sinks", "publish", f"--set=publish.url={receiver.url}")
+    outcome = suite.run(*args)
+    assert outcome.code == 1, outcome
+    assert nodeids(receiver) == Counter(TESTS)
+    args = ("host", "run", "--sinks", "publish", "--drain-timeout=1s")
+    outcome = suite.run(*args, f"--set=publish.url=https://127.0.0.1:{receiver.port}/")
+    assert outcome.code == 1, outcome
+    assert left(outcome) > 0
+    log = (suite.folder / ".pytest_host" / "core.log").read_text()
+    assert "no certificate authority is known" in log

@@ -233,11 +233,7 @@ impl Worker {
         why: Opening,
         state: &BTreeMap<String, Vec<u8>>,
     ) -> Result<Result<Instance, String>, CallError> {
-        let http = self
-            .sink
-            .http()
-            .map_err(|error| CallError::Trap(error.to_string()))?;
-        let limits = &self.sink.spec.limits;
+        let (limits, http) = (&self.sink.spec.limits, self.sink.http());
         let mut instance = Instance::start(&self.sink.module, limits, state.clone(), http).await?;
         if let Err(wrong) = instance.configure(&self.sink.spec.settings_json()).await? {
             return Ok(Err(wrong.problem));

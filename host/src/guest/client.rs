@@ -3,7 +3,6 @@
 //! One pool a sink: a connection belongs to the runtime that opened it, and each
 //! sink has a current-thread runtime of its own.
 
-use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +16,7 @@ use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::proxy::ProxyConnector;
+use super::trust;
 
 /// Any error of a body that is being sent.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -44,15 +44,12 @@ impl HttpClient {
     /// A client with an empty pool, which trusts the machine's certificate
     /// authorities, or those of `SSL_CERT_FILE`, and takes the proxies that the
     /// environment names.
-    ///
-    /// # Errors
-    ///
-    /// Where those authorities cannot be read.
-    pub fn new() -> io::Result<Self> {
+    #[must_use]
+    pub fn from_environment() -> Self {
         Self::with_proxies(Matcher::from_env())
     }
 
-    fn with_proxies(proxies: Matcher) -> io::Result<Self> {
+    fn with_proxies(proxies: Matcher) -> Self {
         let mut direct = HttpConnector::new();
         direct.enforce_http(false);
         // Small posts, one after another: without it each waits for an acknowledgement.
@@ -60,7 +57,7 @@ impl HttpClient {
         direct.set_connect_timeout(Some(CONNECT));
         let connector = ProxyConnector::new(direct, proxies);
         let secured = HttpsConnectorBuilder::new()
-            .with_native_roots()?
+            .with_tls_config(trust::config())
             .https_or_http()
             .enable_http1()
             .wrap_connector(connector.clone());
@@ -68,7 +65,7 @@ impl HttpClient {
             .pool_idle_timeout(IDLE)
             .pool_timer(TokioTimer::new())
             .build(secured);
-        Ok(Self { inner, connector })
+        Self { inner, connector }
     }
 
     /// Sends one request and returns the head of its response.
@@ -132,7 +129,7 @@ mod tests {
     async fn a_proxy_gets_the_whole_url_and_who_asks() {
         let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://user:pw@{}", proxy.local_addr().unwrap());
-        let client = HttpClient::with_proxies(Matcher::builder().http(url).build()).unwrap();
+        let client = HttpClient::with_proxies(Matcher::builder().http(url).build());
         let (head, status) = tokio::join!(
             serve_one(proxy, b"HTTP/1.1 204 No Content\r\n\r\n"),
             get(&client, "http://results.example/a?b")
@@ -152,7 +149,7 @@ mod tests {
     async fn https_is_tunnelled() {
         let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", proxy.local_addr().unwrap());
-        let client = HttpClient::with_proxies(Matcher::builder().https(url).build()).unwrap();
+        let client = HttpClient::with_proxies(Matcher::builder().https(url).build());
         let (head, status) = tokio::join!(
             serve_one(proxy, b"HTTP/1.1 502 Bad Gateway\r\n\r\n"),
             get(&client, "https://results.example/")
@@ -172,7 +169,7 @@ mod tests {
             .all("http://127.0.0.1:1")
             .no("127.0.0.1")
             .build();
-        let client = HttpClient::with_proxies(proxies).unwrap();
+        let client = HttpClient::with_proxies(proxies);
         let (head, status) = tokio::join!(
             serve_one(server, b"HTTP/1.1 200 OK\r\n\r\n"),
             get(&client, &url)
@@ -183,7 +180,7 @@ mod tests {
 
     #[tokio::test]
     async fn why_nothing_answers_is_told_by_its_last_cause() {
-        let client = HttpClient::with_proxies(Matcher::builder().build()).unwrap();
+        let client = HttpClient::with_proxies(Matcher::builder().build());
         let error = get(&client, "http://127.0.0.1:1/").await.unwrap_err();
         assert!(
             error.to_string().starts_with("Connection refused"),

@@ -13,3 +13,4 @@ pub mod module;
 mod proxy;
 pub mod sink;
 pub mod store;
+mod trust;

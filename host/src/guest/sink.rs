@@ -43,16 +43,13 @@ impl Sink {
     }
 
     /// An instance's way to HTTP, with a pool of its own.
-    ///
-    /// # Errors
-    ///
-    /// Where the machine's certificate authorities cannot be read.
-    pub fn http(&self) -> std::io::Result<HttpGate> {
-        Ok(HttpGate {
-            client: HttpClient::new()?,
+    #[must_use]
+    pub fn http(&self) -> HttpGate {
+        HttpGate {
+            client: HttpClient::from_environment(),
             grants: Arc::clone(&self.grants),
             sink: self.spec.name.as_str().into(),
-        })
+        }
     }
 }
 
@@ -67,14 +64,13 @@ impl std::fmt::Debug for Sink {
 
 /// Calls `configure` on an instance that may do nothing at all.
 fn ask(spec: &SinkSpec, module: &Module) -> Result<Result<Vec<Need>, Misconfiguration>, CallError> {
-    let trap = |error: std::io::Error| CallError::Trap(error.to_string());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(trap)?;
+        .map_err(|error| CallError::Trap(error.to_string()))?;
     runtime.block_on(async {
         let http = HttpGate {
-            client: HttpClient::new().map_err(trap)?,
+            client: HttpClient::from_environment(),
             grants: Arc::default(),
             sink: spec.name.as_str().into(),
         };
