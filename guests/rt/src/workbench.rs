@@ -3,35 +3,19 @@
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
 use pytest_host_sdk::{
-    Envelope, Event, Session,
-    events::{
-        Capture, Failure, Outcome, Phase, Report, Section, SessionEnd, Test, TestEnd, Verdict,
-    },
+    Envelope, Event,
+    events::{Capture, Failure, Outcome, Phase, Report, Section, SessionEnd, Test, Verdict},
     http::{Error, Request, Response},
+    samples,
     state::State,
 };
 use serde_json::Value;
 
+pub use pytest_host_sdk::samples::{finished, session, started};
+
 use crate::{ids::Ids, message::Messages, post::Outside};
 
 pub const JOB: &str = "ca92e8cf-b117-4b91-a0f8-e6c0bfff56c1";
-
-pub fn session() -> Session {
-    Session {
-        id: "run-1".into(),
-        rootdir: "/suite".into(),
-        invocation_dir: "/suite".into(),
-        args: vec![],
-        started: 1795247875.5,
-        pytest_version: "9.2.0".into(),
-        python_version: "3.13.0".into(),
-        python_prefixes: ("/venv".into(), "/usr".into()),
-        hostname: "h".into(),
-        pid: 1,
-        dist: None,
-        labels: vec![],
-    }
-}
 
 pub fn messages() -> Messages {
     Messages {
@@ -43,35 +27,16 @@ pub fn messages() -> Messages {
 }
 
 pub fn test(nodeid: &str, doc: Option<&str>) -> Test {
-    let name = nodeid.rsplit("::").next().unwrap();
     Test {
-        nodeid: nodeid.into(),
-        path: "t.py".into(),
-        line: None,
-        name: name.into(),
-        domain: name.into(),
         doc: doc.map(str::to_owned),
-        keywords: vec![],
-        group: None,
+        ..samples::test(nodeid)
     }
 }
 
 pub fn report(nodeid: &str, phase: Phase, outcome: Outcome) -> Report {
     Report {
-        nodeid: nodeid.into(),
-        name: nodeid.rsplit("::").next().unwrap().into(),
-        group: None,
-        attempt: 1,
-        phase,
-        outcome,
-        xfail_reason: None,
-        start: 1.5,
         stop: 1795247875.701072,
-        duration: 0.75,
-        failure: None,
-        sections: vec![],
-        properties: vec![],
-        subtest: None,
+        ..samples::report(nodeid, phase, outcome)
     }
 }
 
@@ -96,20 +61,13 @@ pub fn failed(nodeid: &str, phase: Phase) -> Report {
 }
 
 pub fn stdout(content: &str) -> Vec<Section> {
-    vec![Section {
-        capture: Capture::Out,
-        title: String::new(),
-        content: content.into(),
-        original_size: None,
-    }]
+    vec![samples::section(Capture::Out, content)]
 }
 
 pub fn envelope(seq: u64, event: Event) -> Envelope {
     Envelope {
-        seq,
         time: 1795247875.5793324,
-        worker: None,
-        event,
+        ..samples::envelope(seq, event)
     }
 }
 
@@ -119,19 +77,6 @@ pub fn numbered(events: Vec<Event>) -> Vec<Envelope> {
         .zip(events)
         .map(|(seq, event)| envelope(seq, event))
         .collect()
-}
-
-pub fn started(nodeid: &str) -> Event {
-    Event::TestStarted((nodeid.into(), 1))
-}
-
-pub fn finished(nodeid: &str, verdict: Verdict) -> Event {
-    Event::TestFinished(TestEnd {
-        nodeid: nodeid.into(),
-        attempt: 1,
-        verdict,
-        duration: 1.0,
-    })
 }
 
 /// A test from its start to its end, with these reports.

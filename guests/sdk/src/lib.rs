@@ -53,6 +53,7 @@ mod event;
 pub mod http;
 pub mod log;
 pub mod python;
+pub mod samples;
 mod settings;
 mod sink;
 pub mod state;

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use pytest_host_sdk::{
     Refusal,
     delivery::{Tried, deliver},
-    events::{Capture, Failure, Outcome as Reported, Phase, Report, Section, TestEnd, Verdict},
+    events::{Capture, Failure, Outcome as Reported, Phase, Report, Verdict},
+    samples::{self, envelope, section},
 };
 
 use super::*;
@@ -13,37 +14,17 @@ use crate::Outcome;
 
 fn session(dist: Option<&str>) -> Session {
     Session {
-        id: "run-1".into(),
-        rootdir: "/suite".into(),
-        invocation_dir: "/suite".into(),
-        args: vec![],
-        started: 0.0,
-        pytest_version: "9.2.0".into(),
-        python_version: "3.13.0".into(),
-        python_prefixes: ("/venv".into(), "/usr".into()),
-        hostname: "h".into(),
-        pid: 1,
         dist: dist.map(str::to_owned),
-        labels: vec![],
+        ..samples::session()
     }
 }
 
 fn report(nodeid: &str, phase: Phase, outcome: Reported) -> Report {
     Report {
-        nodeid: nodeid.into(),
-        name: nodeid.rsplit("::").next().unwrap().into(),
-        group: None,
-        attempt: 1,
-        phase,
-        outcome,
-        xfail_reason: None,
         start: 1.5,
         stop: 2.5,
         duration: 0.75,
-        failure: None,
-        sections: vec![],
-        properties: vec![],
-        subtest: None,
+        ..samples::report(nodeid, phase, outcome)
     }
 }
 
@@ -57,36 +38,12 @@ fn failure(kind: &str, message: &str) -> Option<Failure> {
     })
 }
 
-fn text(capture: Capture, content: &str) -> Section {
-    Section {
-        capture,
-        title: String::new(),
-        content: content.into(),
-        original_size: None,
-    }
-}
-
-fn envelope(seq: u64, event: Event) -> Envelope {
-    Envelope {
-        seq,
-        time: 0.0,
-        worker: None,
-        event,
-    }
-}
-
 fn reported(seq: u64, report: Report) -> Envelope {
     envelope(seq, Event::PhaseFinished(report))
 }
 
 fn finished(seq: u64, nodeid: &str) -> Envelope {
-    let end = TestEnd {
-        nodeid: nodeid.into(),
-        attempt: 1,
-        verdict: Verdict::Passed,
-        duration: 1.0,
-    };
-    envelope(seq, Event::TestFinished(end))
+    envelope(seq, samples::finished(nodeid, Verdict::Passed))
 }
 
 /// The results of events that all leave at once.
@@ -179,9 +136,9 @@ fn a_result_is_written_as_the_published_plugin_writes_it() {
     let failed = Report {
         failure: failure("ValueError", "é \"x\""),
         sections: vec![
-            text(Capture::Out, "o\n"),
-            text(Capture::Err, "e\n"),
-            text(Capture::Log, "l"),
+            section(Capture::Out, "o\n"),
+            section(Capture::Err, "e\n"),
+            section(Capture::Log, "l"),
         ],
         ..report("a/t.py::T::t[p::q]", Phase::Call, Reported::Failed)
     };
@@ -218,7 +175,7 @@ fn text_is_that_of_the_attempt_so_far() {
                 with(
                     Phase::Setup,
                     Reported::Passed,
-                    vec![text(Capture::Out, "setup\n")],
+                    vec![section(Capture::Out, "setup\n")],
                 ),
             ),
             reported(
@@ -227,9 +184,9 @@ fn text_is_that_of_the_attempt_so_far() {
                     Phase::Call,
                     Reported::Passed,
                     vec![
-                        text(Capture::Out, "call\n"),
-                        text(Capture::Log, "one"),
-                        text(Capture::Other("x".into()), "?"),
+                        section(Capture::Out, "call\n"),
+                        section(Capture::Log, "one"),
+                        section(Capture::Other("x".into()), "?"),
                     ],
                 ),
             ),
@@ -238,7 +195,7 @@ fn text_is_that_of_the_attempt_so_far() {
                 with(
                     Phase::Teardown,
                     Reported::Failed,
-                    vec![text(Capture::Log, "two")],
+                    vec![section(Capture::Log, "two")],
                 ),
             ),
             finished(4, "a::t"),
@@ -262,16 +219,16 @@ fn text_is_that_of_the_attempt_so_far() {
 #[test]
 fn a_subtests_text_is_its_own() {
     let setup = Report {
-        sections: vec![text(Capture::Out, "setup ")],
+        sections: vec![section(Capture::Out, "setup ")],
         ..report("a::t", Phase::Setup, Reported::Passed)
     };
     let subtest = Report {
         subtest: Some("[i=1]".into()),
-        sections: vec![text(Capture::Out, "sub ")],
+        sections: vec![section(Capture::Out, "sub ")],
         ..report("a::t", Phase::Call, Reported::Failed)
     };
     let call = Report {
-        sections: vec![text(Capture::Out, "call ")],
+        sections: vec![section(Capture::Out, "call ")],
         ..report("a::t", Phase::Call, Reported::Passed)
     };
     let results = results_of(
@@ -288,7 +245,7 @@ fn a_subtests_text_is_its_own() {
 #[test]
 fn text_outlives_the_instance() {
     let setup = Report {
-        sections: vec![text(Capture::Out, "setup\n")],
+        sections: vec![section(Capture::Out, "setup\n")],
         ..report("a::t", Phase::Setup, Reported::Passed)
     };
     let mut before = Results::new(&session(None), Opening::Fresh, HashMap::new());
@@ -348,7 +305,7 @@ fn retry() -> Refusal {
 fn text_of_what_waits_is_not_counted_twice() {
     let mut results = Results::new(&session(None), Opening::Fresh, HashMap::new());
     let call = Report {
-        sections: vec![text(Capture::Out, "once")],
+        sections: vec![section(Capture::Out, "once")],
         ..report("a", Phase::Call, Reported::Passed)
     };
     let batch = || {

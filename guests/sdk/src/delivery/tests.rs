@@ -1,5 +1,5 @@
 use super::*;
-use crate::Event;
+use crate::{Event, samples};
 
 /// A test's first event leaves nothing, and each later one as many items as the attempt says.
 struct Counted {
@@ -31,18 +31,8 @@ impl Source for Counted {
 
 fn source(dist: Option<&str>) -> Counted {
     let session = Session {
-        id: "run-1".into(),
-        rootdir: "/suite".into(),
-        invocation_dir: "/suite".into(),
-        args: vec![],
-        started: 0.0,
-        pytest_version: "9.2.0".into(),
-        python_version: "3.13.0".into(),
-        python_prefixes: ("/venv".into(), "/usr".into()),
-        hostname: "h".into(),
-        pid: 1,
         dist: dist.map(str::to_owned),
-        labels: vec![],
+        ..samples::session()
     };
     Counted {
         session,
@@ -51,12 +41,7 @@ fn source(dist: Option<&str>) -> Counted {
 }
 
 fn event(seq: u64, nodeid: &str, items: u32) -> Envelope {
-    Envelope {
-        seq,
-        time: 0.0,
-        worker: None,
-        event: Event::TestStarted((nodeid.to_owned(), items)),
-    }
+    samples::envelope(seq, Event::TestStarted((nodeid.to_owned(), items)))
 }
 
 /// Three tests with four events each, of which the second and the third leave something.
