@@ -325,6 +325,16 @@ def test_a_terminal_is_given_back_on_a_signal(suite: Project) -> None:
     running.finish()
 
 
+def test_a_terminal_that_goes_away_ends_it(suite: Project) -> None:
+    running = suite.start(*RUN)
+    suite.wait_for("held-0")
+    terminal = Terminal(suite, "host", "watch", size=(20, 80))
+    terminal.wait_for(HELD)
+    terminal.hang_up()
+    go(suite)
+    running.finish()
+
+
 def test_a_dumb_terminal_gets_lines(suite: Project) -> None:
     go(suite)
     suite.run(*RUN)

@@ -22,7 +22,8 @@ class Terminal:
     ) -> None:
         """`size` is in rows and columns."""
         self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+        self._size = size
+        self._resize(0)
         self._said = b""
         program = str(project.installation.scripts / command[0])
         self._process = subprocess.Popen(
@@ -48,10 +49,23 @@ class Terminal:
     def wait_for(self, words: str) -> None:
         """Until it has printed them."""
         end = time.monotonic() + DEADLINE
+        wider, whole = 0, time.monotonic() + 1
         while words not in self._text():
             if time.monotonic() > end:
                 raise AssertionError(f"no {words!r} within {DEADLINE:g} s:\n{self._text()}")
             self._read()
+            if time.monotonic() > whole:
+                # A screen is drawn by its differences, and whole only where its size is another.
+                wider, whole = 1 - wider, time.monotonic() + 1
+                self._resize(wider)
+
+    def hang_up(self) -> int:
+        """Close the terminal; returns the exit code of what ran in it."""
+        os.close(self._master)
+        try:
+            return self._process.wait(timeout=DEADLINE)
+        finally:
+            self._process.kill()
 
     def finish(self) -> tuple[int, str]:
         """Exit code, and all that was printed."""
@@ -67,6 +81,11 @@ class Terminal:
             code = self._process.wait(timeout=DEADLINE)
             os.close(self._master)
         return code, self._text()
+
+    def _resize(self, wider: int) -> None:
+        rows, columns = self._size
+        size = struct.pack("HHHH", rows, columns + wider, 0, 0)
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, size)
 
     def _read(self) -> None:
         if select.select([self._master], [], [], 0.1)[0]:

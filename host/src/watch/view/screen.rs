@@ -2,7 +2,10 @@
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
 
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
@@ -38,6 +41,7 @@ pub fn show(
 ) -> io::Result<()> {
     let taken = Taken;
     let mut terminal = ratatui::try_init()?;
+    let events = events();
     'looks: loop {
         let more = watcher.look(BUDGET);
         for run in watcher.runs_mut() {
@@ -49,11 +53,13 @@ pub fn show(
             if signal.load(Ordering::Relaxed) != 0 || !more && is_over(watcher) {
                 break 'looks;
             }
-            if !event::poll(next.saturating_duration_since(Instant::now()))? {
-                break;
+            if is_gone() {
+                break 'looks;
             }
-            match event::read()? {
-                Event::Key(key) if key.kind != KeyEventKind::Release => {
+            match events.recv_timeout(next.saturating_duration_since(Instant::now())) {
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => break 'looks,
+                Ok(Event::Key(key)) if key.kind != KeyEventKind::Release => {
                     if ends(key) {
                         break 'looks;
                     }
@@ -61,13 +67,37 @@ pub fn show(
                         ui.press(key, watcher.runs());
                     }
                 }
-                _ => {}
+                Ok(_) => {}
             }
         }
     }
     drop(terminal);
     drop(taken);
     Ok(())
+}
+
+/// What people do, from a thread of its own: crossterm reads from a terminal that
+/// is gone again and again, without end. That thread ends with the process.
+fn events() -> Receiver<Event> {
+    let (sender, events) = mpsc::channel();
+    std::thread::spawn(move || {
+        while let Ok(event) = event::read() {
+            if sender.send(event).is_err() {
+                return;
+            }
+        }
+    });
+    events
+}
+
+/// Whether nobody will ever press a key again.
+fn is_gone() -> bool {
+    let input = io::stdin();
+    let mut watched = [PollFd::new(&input, PollFlags::IN)];
+    let _ = rustix::event::poll(&mut watched, Some(&Timespec::default()));
+    let [input] = watched;
+    let gone = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
+    input.revents().intersects(gone)
 }
 
 fn ends(key: KeyEvent) -> bool {
