@@ -34,7 +34,7 @@ class Behaviour:
     statuses: list[int]
     #: Of 100 requests, how many get `failure` in place of their status, evenly spread.
     percent: int = 0
-    failure: int = 503
+    failure: int | str = 503
     #: Seconds before each answer.
     delay: float = 0.0
     #: Accept and never answer.
@@ -48,12 +48,14 @@ class Behaviour:
     _requests: Iterator[int] = field(default_factory=itertools.count)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def answer(self) -> int | None:
-        """The status of the next request; none where its connection is cut."""
+    def answer(self) -> int | str:
+        """The status of the next request, `reset` or `stall`."""
         with self._lock:
             number = next(self._requests)
+        if self.hang:
+            return "stall"
         if number < self.resets:
-            return None
+            return "reset"
         if number * self.percent // 100 != (number + 1) * self.percent // 100:
             return self.failure
         return self.statuses[min(number, len(self.statuses) - 1)]
@@ -92,7 +94,8 @@ class Handler(BaseHTTPRequestHandler):
     def handle_any(self) -> None:
         behaviour = self.server.behaviour
         body = self._read().decode(errors="replace")
-        status = None if behaviour.hang else behaviour.answer()
+        answer = behaviour.answer()
+        status = answer if isinstance(answer, int) else None
         self.server.record(
             {
                 "method": self.command,
@@ -104,7 +107,7 @@ class Handler(BaseHTTPRequestHandler):
                 "status": status,
             }
         )
-        if behaviour.hang:
+        if answer == "stall":
             threading.Event().wait()
         if status is None:
             self._reset()
@@ -153,6 +156,10 @@ def _json(body: str) -> Any:
         return None
 
 
+def _failure(text: str) -> int | str:
+    return text if text in ("reset", "stall") else int(text)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Receives test results over HTTP and logs them.")
     parser.add_argument("--log", type=Path, required=True, help="append a line of JSON a request")
@@ -161,7 +168,9 @@ def main() -> None:
         "--status", type=int, nargs="+", default=[200], help="in turn, last for ever"
     )
     parser.add_argument("--percent", type=int, default=0, help="of requests that get --failure")
-    parser.add_argument("--failure", type=int, default=503)
+    parser.add_argument(
+        "--failure", type=_failure, default=503, help="a status, `reset` or `stall`"
+    )
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before each answer")
     parser.add_argument("--hang", action="store_true", help="accept and never answer")
     parser.add_argument("--resets", type=int, default=0, help="cut the first so many connections")

@@ -9,6 +9,7 @@ pub mod guest;
 pub mod intake;
 pub mod journal;
 pub mod protocol;
+pub mod replay;
 pub mod state;
 mod text;
 pub mod watch;

@@ -140,7 +140,7 @@ def test_drain_of_nothing(suite: Project) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["", "run", "watch", "drain", "sink", "sink ls", "doctor", "init"],
+    ["", "run", "watch", "drain", "replay", "sink", "sink ls", "doctor", "init"],
     ids=lambda c: c or "host",
 )
 def test_help(suite: Project, command: str) -> None:

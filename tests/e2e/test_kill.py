@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 from collections import Counter
 
 import pytest
 
+from support import delivered
+from support.polling import until
+from support.printed import without_times
 from support.project import Project, read_results
 
 SUITE = """
@@ -32,11 +34,6 @@ def test_n(n):
 """
 
 TESTS = {f"test_n.py::test_n[{n}]" for n in range(60)}
-
-
-def without_times(stdout: str) -> list[str]:
-    lines = re.sub(r" in [0-9.]+s", "", stdout).splitlines()
-    return [line.strip("= ") for line in lines if not line.startswith("pytest-host: ")]
 
 
 @pytest.fixture
@@ -80,7 +77,7 @@ def test_under_host_run(suite: Project, plain: list[str]) -> None:
     drained = suite.run("host", "drain")
     assert drained.code == 0, drained
     assert Counter(result["nodeid"] for result in receiver.results()) == Counter(TESTS)
-    check_folder(suite)
+    delivered.check_folder(suite, TESTS)
 
 
 def test_under_pytest(suite: Project, plain: list[str]) -> None:
@@ -92,17 +89,7 @@ def test_under_pytest(suite: Project, plain: list[str]) -> None:
     assert "pytest-host: " in outcome.stdout
     drained = suite.run("host", "drain")
     assert drained.code == 0, drained
-    check_folder(suite)
-
-
-def check_folder(suite: Project) -> None:
-    """Every test once, with its text, and nothing left of the work."""
-    results = read_results(suite.folder / "results")
-    assert Counter(result["nodeid"] for result in results) == Counter(TESTS)
-    for result in results:
-        assert result["stdout"] == f"said by {str(result['name'])[7:-1]}\n"
-    left = [path.name for path in (suite.folder / "results").glob("**/.*") if path.name != ".lock"]
-    assert left == []
+    delivered.check_folder(suite, TESTS)
 
 
 def test_pytest_itself_killed(suite: Project) -> None:
@@ -132,5 +119,20 @@ def test_host_run_itself_killed(suite: Project, plain: list[str]) -> None:
     (suite.folder / "go").touch()
     suite.wait_for_cores()
     assert Counter(result["nodeid"] for result in receiver.results()) == Counter(TESTS)
-    check_folder(suite)
+    delivered.check_folder(suite, TESTS)
     running.finish()
+
+
+def test_while_sinks_are_loaded(suite: Project) -> None:
+    """pytest was welcomed, and no sink has begun: a drain knows which they were to be."""
+    (suite.folder / "go").touch()
+    # So that they have to be compiled.
+    suite.environ["XDG_CACHE_HOME"] = str(suite.folder / "cache")
+    running = suite.start("pytest", "--pubdir", "results")
+    runs = suite.folder / ".pytest_host" / "runs"
+    until("pytest to be welcomed", lambda: list(runs.glob("*/segments/main-*.seg")))
+    os.kill(suite.core(), signal.SIGKILL)
+    assert running.finish().code == 1
+    drained = suite.run("host", "drain")
+    assert drained.code == 0, drained
+    assert Counter(r["nodeid"] for r in read_results(suite.folder / "results")) == Counter(TESTS)

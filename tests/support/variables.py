@@ -23,3 +23,7 @@ PYTHONS = _keep("PYTEST_HOST_TEST_PYTHONS")
 GUESTS = _keep("PYTEST_HOST_TEST_GUESTS")
 #: How many examples a property test tries, if more than for CI.
 EXAMPLES = _keep("PYTEST_HOST_TEST_EXAMPLES")
+#: How many moments a core is killed at, if more than for CI.
+MOMENTS = _keep("PYTEST_HOST_TEST_MOMENTS")
+#: How many events go through a core, if more than for CI.
+EVENTS = _keep("PYTEST_HOST_TEST_EVENTS")

@@ -46,6 +46,14 @@ pub fn known_run(ids: &[String], wanted: &str) -> Result<(), BadInput> {
     Err(BadInput(format!("no run is named {wanted:?}{last}")))
 }
 
+/// The run that is meant by `wanted`: a name, or `last`.
+pub fn run_named(ids: &[String], wanted: &str) -> Result<String, BadInput> {
+    match ids.last().filter(|_| wanted == "last") {
+        Some(last) => Ok(last.clone()),
+        None => known_run(ids, wanted).map(|()| wanted.to_owned()),
+    }
+}
+
 /// Logs to standard error, warnings and worse unless asked for more.
 pub fn log_to_terminal() {
     let filter = EnvFilter::try_from_env(FILTER).unwrap_or_else(|_| EnvFilter::new("warn"));

@@ -10,6 +10,7 @@ use super::{BAD_INPUT, TROUBLE, context};
 use crate::config::BadInput;
 use crate::core::{self, ServeError, write_line};
 use crate::protocol::message::{FromHost, FromLauncher, Launch};
+use crate::state::prune;
 
 /// Serve one run; started by `host run` and by pytest itself.
 #[derive(Debug, clap::Args)]
@@ -78,6 +79,9 @@ async fn serve(launch: Launch, input: mpsc::Receiver<FromLauncher>) -> u8 {
         }
         // Nobody sees a core's standard error.
         std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+        if let Err(error) = prune::in_background(state.clone(), config.keep) {
+            tracing::warn!("old runs are not removed: {error}");
+        }
         core::serve(launch, config, state, input, &mut output).await
     };
     match served.await {

@@ -1,17 +1,18 @@
 //! `host drain`: delivers what runs have left.
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use super::summary::{self, Bar};
-use super::{TROUBLE, context};
-use crate::core::{Run, load};
-use crate::intake::Command;
+use super::delivery::{Interrupt, LAST_CALL, Wait};
+use super::{TROUBLE, context, summary};
+use crate::config::{BadInput, SinkSpec, nearest};
+use crate::core::{Left, Living, Refused};
+use crate::journal::JournalReader;
 use crate::protocol::message::SinkReport;
-use crate::state::{RuntimeFolder, StateFolder};
+use crate::state::StateFolder;
 
-/// How often to look how far the sinks are.
-const LOOK: Duration = Duration::from_millis(50);
 /// How long intake may take for what a living pytest has written so far.
 const CATCH_UP: Duration = Duration::from_secs(1);
 
@@ -22,28 +23,44 @@ Examples:
   host drain
   host drain 2026-11-21T10-10-42-3f9a --sink publish --timeout '2 min'
 
-Exits with 0 where nothing is left, with 1 where something is.")]
+Exits with 0 where nothing is left, with 1 where something is or a run had to be skipped,
+with 2 for bad input. Ctrl-C ends the wait; what is left is kept.")]
 pub struct Args {
-    /// The run [default: all that have something left]
-    run: Option<String>,
+    /// The run's name, or `last` [default: all that have something left]
+    pub(super) run: Option<String>,
     /// Deliver to this sink only
     #[arg(long, value_name = "NAME")]
-    sink: Option<String>,
+    pub(super) sink: Option<String>,
     /// How long to try, for each run
     #[arg(long, value_name = "TIME", default_value = "30 s", value_parser = humantime::parse_duration)]
-    timeout: Duration,
+    pub(super) timeout: Duration,
     /// Print what became of each run as JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// What became of a run.
 #[derive(Debug, serde::Serialize)]
-struct Drained {
-    run: String,
+pub(super) struct Drained {
+    pub(super) run: String,
     /// Why nothing was tried.
-    skipped: Option<String>,
-    sinks: Vec<SinkReport>,
+    pub(super) skipped: Option<String>,
+    pub(super) sinks: Vec<SinkReport>,
+}
+
+impl Drained {
+    fn skipped(run: &str, why: String) -> Self {
+        Self {
+            run: run.to_owned(),
+            skipped: Some(why),
+            sinks: Vec::new(),
+        }
+    }
+
+    /// Something is left, of whatever sink.
+    pub(super) fn has_left(&self) -> bool {
+        self.skipped.is_some() || self.sinks.iter().any(|sink| sink.left > 0)
+    }
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -57,12 +74,21 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let mut ids = state.runs();
     if let Some(wanted) = &args.run {
-        context::known_run(&ids, wanted)?;
-        ids = vec![wanted.clone()];
+        ids = vec![context::run_named(&ids, wanted)?];
     }
+    if let Some(sink) = &args.sink {
+        known_sink(&state, &ids, sink)?;
+    }
+    let interrupt = Interrupt::new()?;
     let mut drained = Vec::new();
     for id in ids {
-        if let Some(outcome) = drain(args, &state, &id) {
+        let outcome = if interrupt.is_set() {
+            has_left(args, &state.journal_of(&id))
+                .then(|| Drained::skipped(&id, "interrupted".to_owned()))
+        } else {
+            drain_until(args, &state, &id, &interrupt)
+        };
+        if let Some(outcome) = outcome {
             if !args.json {
                 show(&outcome);
             }
@@ -74,9 +100,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     } else if drained.is_empty() {
         println!("nothing is left to deliver");
     }
-    let left = drained
-        .iter()
-        .any(|run| run.skipped.is_some() || run.sinks.iter().any(|sink| sink.left > 0));
+    let left = drained.iter().any(Drained::has_left);
     Ok(if left {
         ExitCode::from(TROUBLE)
     } else {
@@ -89,7 +113,7 @@ fn none(args: &Args, why: &str) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(outcome: &Drained) {
+pub(super) fn show(outcome: &Drained) {
     println!("run {}", outcome.run);
     if let Some(why) = &outcome.skipped {
         println!("host: {why}");
@@ -98,82 +122,86 @@ fn show(outcome: &Drained) {
 }
 
 /// Delivers one run; none where it has nothing left.
-fn drain(args: &Args, state: &StateFolder, id: &str) -> Option<Drained> {
-    let skipped = |why: String| {
-        Some(Drained {
-            run: id.to_owned(),
-            skipped: Some(why),
-            sinks: Vec::new(),
-        })
-    };
-    let folder = match state.take_up(id) {
-        Ok(Some(folder)) => folder,
-        Ok(None) => {
-            return args
-                .run
-                .is_some()
-                .then(|| skipped("a core is at work on it".into()))
-                .flatten();
-        }
-        Err(error) => return skipped(format!("cannot be opened: {error}")),
-    };
-    let run = match Run::start(folder) {
-        Ok(run) => run,
-        Err(error) => return skipped(error.to_string()),
-    };
-    match run.is_finished() {
-        Ok(true) => return None,
-        Ok(false) => {}
-        Err(error) => return skipped(error.to_string()),
+pub(super) fn drain(args: &Args, state: &StateFolder, id: &str) -> Option<Drained> {
+    match Interrupt::new() {
+        Ok(interrupt) => drain_until(args, state, id, &interrupt),
+        Err(error) => Some(Drained::skipped(id, error.to_string())),
     }
-    let specs = match run.specs() {
-        Ok(specs) => specs,
-        Err(error) => return skipped(error.to_string()),
+}
+
+fn drain_until(
+    args: &Args,
+    state: &StateFolder,
+    id: &str,
+    interrupt: &Interrupt,
+) -> Option<Drained> {
+    let wanted = |spec: &SinkSpec| args.sink.as_ref().is_none_or(|name| *name == spec.name);
+    let left = match Left::take_up(state, id, wanted, Living::Follow) {
+        Ok(left) => left,
+        Err(Refused::Nothing) => return None,
+        Err(Refused::Owned) if !has_left(args, &state.journal_of(id)) => return None,
+        Err(refused) => return Some(Drained::skipped(id, refused.to_string())),
     };
-    let specs = specs
-        .into_iter()
-        .filter(|spec| args.sink.as_ref().is_none_or(|name| *name == spec.name));
-    let forbidden = [state.path().to_owned(), RuntimeFolder::base()];
-    let sinks = match load(specs.collect(), &forbidden) {
-        Ok(sinks) => sinks,
-        Err(bad) => return skipped(bad.to_string()),
+    let started = Instant::now();
+    let closes = left.alive.is_empty();
+    let wait = Wait {
+        reports: &|| left.reports(),
+        is_filled: &|| true,
+        is_over: &|| {
+            if closes {
+                left.run().is_delivered()
+            } else {
+                started.elapsed() > CATCH_UP && left.run().has_caught_up()
+            }
+        },
     };
-    let alive = run.living_processes();
-    if alive.is_empty() {
-        run.tell(Command::Abandon);
-    }
-    if let Err(error) = run.deliver(&sinks) {
-        return skipped(error.to_string());
-    }
-    wait(&run, args.timeout, alive.is_empty());
-    run.stop();
-    let why = (!alive.is_empty()).then(|| {
-        let pids: Vec<String> = alive.iter().map(u32::to_string).collect();
+    wait.run(args.timeout, interrupt);
+    left.run().stop();
+    let why = (!closes).then(|| {
+        let pids: Vec<String> = left.alive.iter().map(u32::to_string).collect();
         format!("its pytest (process {}) still runs; what it reports from now on goes out with the next drain", pids.join(", "))
     });
+    let sinks = left.reports();
+    left.leave(LAST_CALL);
     Some(Drained {
         run: id.to_owned(),
         skipped: why,
-        sinks: run.reports(),
+        sinks,
     })
 }
 
-/// Waits until all is delivered or the time is up. `closes`: nobody writes to
-/// the run any more, so that it will come to its end.
-fn wait(run: &Run, timeout: Duration, closes: bool) {
-    let started = Instant::now();
-    let bar = Bar::new();
-    while started.elapsed() < timeout {
-        bar.show(&run.reports());
-        let over = if closes {
-            run.is_delivered()
-        } else {
-            started.elapsed() > CATCH_UP && run.has_caught_up()
-        };
-        if over {
-            break;
-        }
-        std::thread::sleep(LOOK);
+/// Whether a run that a core is at work on has something left; as long as nobody
+/// can tell it may.
+fn has_left(args: &Args, journal: &Path) -> bool {
+    let Ok(Some(reader)) = JournalReader::open(journal) else {
+        return true;
+    };
+    let (Ok(head), Ok(mut sinks)) = (reader.head(), reader.sinks()) else {
+        return true;
+    };
+    sinks.retain(|sink| args.sink.as_ref().is_none_or(|name| *name == sink.name));
+    !head.closed || sinks.iter().any(|sink| !sink.closed)
+}
+
+/// A sink that no run has is a slip of the pen.
+pub(super) fn known_sink(
+    state: &StateFolder,
+    ids: &[String],
+    wanted: &str,
+) -> Result<(), BadInput> {
+    let names: BTreeSet<String> = ids
+        .iter()
+        .filter_map(|id| JournalReader::open(&state.journal_of(id)).ok().flatten())
+        .filter_map(|reader| reader.sinks().ok())
+        .flatten()
+        .map(|sink| sink.name)
+        .collect();
+    if names.is_empty() || names.contains(wanted) {
+        return Ok(());
     }
-    bar.end();
+    let hint = nearest(wanted, names.iter().map(String::as_str)).unwrap_or_else(|| {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        format!("; there are {}", names.join(", "))
+    });
+    Err(BadInput(format!("no run has a sink {wanted:?}{hint}")))
 }

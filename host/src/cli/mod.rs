@@ -2,11 +2,14 @@
 
 mod context;
 mod core;
+mod delivery;
 mod doctor;
 mod drain;
 mod init;
 mod python;
+mod replay;
 mod run;
+mod runs;
 mod sink;
 mod summary;
 mod watch;
@@ -41,8 +44,13 @@ enum Command {
     Run(run::Args),
     /// Deliver what runs have left
     Drain(drain::Args),
+    /// Play a recorded run into any sinks
+    Replay(replay::Args),
     /// Watch runs from another terminal
     Watch(watch::Args),
+    /// Look at the runs that are kept, move and remove them
+    #[command(subcommand)]
+    Runs(runs::Command),
     /// Look at the sinks
     #[command(subcommand)]
     Sink(sink::Command),
@@ -60,7 +68,9 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Drain(args) => drain::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Watch(args) => watch::run(&args),
+        Command::Runs(command) => runs::run(&command),
         Command::Sink(command) => sink::run(&command),
         Command::Doctor(args) => doctor::run(&args),
         Command::Init(args) => init::run(&args),

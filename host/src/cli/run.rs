@@ -3,6 +3,7 @@
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{ExitCode, ExitStatus, Stdio};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::io::BufReader;
@@ -14,6 +15,9 @@ use super::{context, python};
 use crate::config::{BadInput, Request, split_names};
 use crate::core::{read_line, write_line};
 use crate::protocol::message::{Finished, FromHost, FromLauncher, Launch};
+
+/// How long a core may take to end that has said how far it came.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Run pytest under the host, and wait for the sinks at the end.
 #[derive(Debug, clap::Args)]
@@ -34,7 +38,7 @@ pub struct Args {
     set: Vec<String>,
     /// How long to go on delivering after pytest has ended
     #[arg(long, value_name = "TIME", default_value = "30 s", value_parser = humantime::parse_duration)]
-    drain_timeout: std::time::Duration,
+    drain_timeout: Duration,
     #[command(flatten)]
     python: python::Choice,
     /// pytest's own arguments
@@ -44,10 +48,10 @@ pub struct Args {
 
 /// `a,b`. A type of its own, or clap takes it for several values.
 #[derive(Clone, Debug)]
-struct Names(Vec<String>);
+pub(super) struct Names(pub(super) Vec<String>);
 
 #[expect(clippy::unnecessary_wraps, reason = "what clap calls")]
-fn names(text: &str) -> Result<Names, std::convert::Infallible> {
+pub(super) fn names(text: &str) -> Result<Names, std::convert::Infallible> {
     Ok(Names(split_names(text)))
 }
 
@@ -100,8 +104,9 @@ fn tell(finished: Option<&Finished>) {
         Some(Finished { run: None, .. }) => eprintln!(
             "host: no pytest session reported to this host; is pytest-host installed where pytest ran?"
         ),
-        Some(Finished { sinks, .. }) => {
+        Some(Finished { sinks, earlier, .. }) => {
             eprint!("{}", summary::lines(sinks));
+            eprint!("{}", summary::earlier(earlier));
             if let Some(advice) = summary::advice(sinks) {
                 eprintln!("{advice}");
             }
@@ -204,6 +209,9 @@ impl Core {
             }
         };
         bar.end();
+        // So that whoever comes next, say `host drain`, finds nobody at work. It has
+        // nothing left to do but to go.
+        let _ = tokio::time::timeout(LAST_WORDS, self.child.wait()).await;
         finished
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::protocol::message::SinkReport;
+use crate::protocol::message::{Earlier, SinkReport};
 
 /// A bar on standard error, where that is a terminal.
 pub struct Bar {
@@ -56,25 +56,52 @@ pub fn lines(sinks: &[SinkReport]) -> String {
     let width = sinks.iter().map(|sink| sink.name.len()).max().unwrap_or(0);
     let mut text = String::new();
     for sink in sinks {
-        let _ = write!(
+        let _ = writeln!(text, "host: {:width$}  {}", sink.name, standing(sink));
+    }
+    text
+}
+
+/// What this host has done for runs from before, one line a run.
+///
+/// ```text
+/// host: run 2026-11-21T10-10-42-3f9a from before: publish 92 events delivered
+/// ```
+#[must_use]
+pub fn earlier(runs: &[Earlier]) -> String {
+    let mut text = String::new();
+    for run in runs {
+        let sinks = run.sinks.iter();
+        let moved = sinks.filter(|sink| sink.delivered + sink.set_aside + sink.left > 0);
+        let moved: Vec<String> = moved
+            .map(|sink| format!("{} {}", sink.name, standing(sink)))
+            .collect();
+        let _ = writeln!(
             text,
-            "host: {:width$}  {} events delivered",
-            sink.name, sink.delivered
+            "host: run {} from before: {}",
+            run.run,
+            moved.join("; ")
         );
-        if sink.set_aside > 0 {
-            let _ = write!(text, ", {} set aside", sink.set_aside);
-        }
-        if sink.left > 0 {
-            let _ = write!(text, ", {} left", sink.left);
-        }
-        if let Some(error) = sink
-            .error
-            .as_ref()
-            .filter(|_| sink.left > 0 || sink.set_aside > 0)
-        {
-            let _ = write!(text, " ({error})");
-        }
-        text.push('\n');
+    }
+    text
+}
+
+fn standing(sink: &SinkReport) -> String {
+    let mut text = format!("{} events delivered", sink.delivered);
+    if sink.set_aside > 0 {
+        let _ = write!(text, ", {} set aside", sink.set_aside);
+    }
+    if sink.left > 0 {
+        let _ = write!(text, ", {} left", sink.left);
+    }
+    if sink.lost > 0 {
+        let _ = write!(text, ", {} lost", sink.lost);
+    }
+    if let Some(error) = sink
+        .error
+        .as_ref()
+        .filter(|_| sink.left > 0 || sink.set_aside > 0)
+    {
+        let _ = write!(text, " ({error})");
     }
     text
 }
@@ -99,6 +126,7 @@ mod tests {
             delivered: 160,
             set_aside,
             left,
+            lost: 0,
             error: error.map(str::to_owned),
         };
         let sinks = [
@@ -109,6 +137,11 @@ mod tests {
         host: publish  160 events delivered
         host: pubdir   160 events delivered, 3 set aside, 25 left (connection refused)
         ");
+        let runs = [Earlier {
+            run: "2026-a".into(),
+            sinks: sinks.to_vec(),
+        }];
+        insta::assert_snapshot!(earlier(&runs), @"host: run 2026-a from before: publish 160 events delivered; pubdir 160 events delivered, 3 set aside, 25 left (connection refused)");
         assert!(advice(&sinks).is_some());
         assert!(advice(&sinks[..1]).is_none());
     }

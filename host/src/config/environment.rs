@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `PYTEST_HOST_SINKS=publish,pubdir` | `sinks` |
 //! | `PYTEST_HOST_SINK__PUBLISH__URL=…` | `url` in `[sink.publish]` |
-//! | `PYTEST_HOST_LIMIT__TEXT=1 MiB` | `limit.text` |
+//! | `PYTEST_HOST_LIMIT__TEXT=1 MiB` | `limit.text`; likewise `limit.journal` |
+//! | `PYTEST_HOST_KEEP__RUNS=100` | `keep.runs` |
 //!
 //! Names are taken in lower case, with `-` for a single `_`.
 
@@ -34,14 +35,18 @@ pub fn assignments(
                 .map(|part| part.to_ascii_lowercase().replace('_', "-"));
             let path = std::iter::once("sink".to_owned()).chain(parts).collect();
             (path, value_of(&text))
-        } else if key == "LIMIT__TEXT" {
-            (vec!["limit".to_owned(), "text".to_owned()], value_of(&text))
+        } else if let Some(rest) = key.strip_prefix("LIMIT__") {
+            let path = vec!["limit".to_owned(), rest.to_ascii_lowercase()];
+            (path, value_of(&text))
+        } else if let Some(rest) = key.strip_prefix("KEEP__") {
+            let path = vec!["keep".to_owned(), rest.to_ascii_lowercase()];
+            (path, value_of(&text))
         } else if OTHERS.contains(&key) {
             continue;
         } else {
             return Err(BadInput::at(
                 &origin,
-                "unknown variable; the settings are PYTEST_HOST_SINKS, PYTEST_HOST_SINK__<SINK>__<KEY> and PYTEST_HOST_LIMIT__TEXT",
+                "unknown variable; the settings are PYTEST_HOST_SINKS, PYTEST_HOST_SINK__<SINK>__<KEY>, PYTEST_HOST_LIMIT__<KEY> and PYTEST_HOST_KEEP__<KEY>",
             ));
         };
         found.push(Assignment {

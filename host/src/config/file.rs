@@ -115,9 +115,9 @@ impl<'a> Place<'a> {
         for (key, value) in table {
             match (key.get_ref().as_ref(), value.get_ref().as_table()) {
                 ("sink", Some(sinks)) => self.sinks(sinks, &mut found)?,
-                ("limit", Some(limits)) => {
-                    for (limit, value) in limits {
-                        found.push(self.assignment(&["limit"], limit, value)?);
+                (above @ ("limit" | "keep"), Some(inner)) => {
+                    for (key, value) in inner {
+                        found.push(self.assignment(&[above], key, value)?);
                     }
                 }
                 _ => found.push(self.assignment(&[], key, value)?),

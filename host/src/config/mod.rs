@@ -7,6 +7,7 @@
 mod assignment;
 mod environment;
 mod file;
+mod keep;
 mod select;
 mod suggest;
 mod table;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 pub use assignment::{Assignment, Origin};
 pub use file::FILE_NAME;
+pub use keep::Keep;
 pub use select::{Defaults, ModuleSource, Request, Setting, SinkSpec};
 pub use suggest::nearest;
 pub use table::{OnFailure, SinkTable};
@@ -35,7 +37,15 @@ impl BadInput {
 }
 
 /// The keys of a configuration's top.
-const KEYS: [&str; 3] = ["sinks", "sink", "limit.text"];
+const KEYS: [&str; 7] = [
+    "sinks",
+    "sink",
+    "limit.text",
+    "limit.journal",
+    "keep.runs",
+    "keep.age",
+    "keep.size",
+];
 
 /// The configuration that is in force in a folder.
 #[derive(Clone, Debug)]
@@ -49,11 +59,19 @@ pub struct Config {
     sinks_origin: Option<Origin>,
     /// Bytes of a captured text, or any other, that are kept.
     pub text: u64,
+    /// Bytes that a run's journal may come to.
+    pub journal: u64,
+    /// How much of old runs stays.
+    pub keep: Keep,
     tables: BTreeMap<String, SinkTable>,
 }
 
 /// `limit.text` where nobody sets it.
 const TEXT: u64 = 256 << 10;
+/// `limit.journal` where nobody sets it.
+const JOURNAL: u64 = 4 << 30;
+/// What it may be set to at the least.
+const SMALLEST_JOURNAL: u64 = 1 << 20;
 /// What it may be set to: every event has to fit into a sink's memory, several times.
 const TEXT_RANGE: RangeInclusive<u64> = (1 << 10)..=(8 << 20);
 
@@ -74,6 +92,8 @@ impl Config {
             sinks: Vec::new(),
             sinks_origin: None,
             text: TEXT,
+            journal: JOURNAL,
+            keep: Keep::default(),
             tables: BTreeMap::new(),
         };
         if let Some(found) = file::find(directory)? {
@@ -162,6 +182,8 @@ impl Config {
                     self.sinks_origin = Some(assignment.origin);
                 }
                 ["limit", "text"] => self.text = text_limit(&assignment)?,
+                ["limit", "journal"] => self.journal = journal_limit(&assignment)?,
+                ["keep", key] => self.keep.assign(key, &assignment)?,
                 ["sink", name] if assignment.value.is_object() => {
                     self.tables.entry((*name).to_owned()).or_default();
                 }
@@ -188,6 +210,18 @@ impl Config {
         }
         Ok(())
     }
+}
+
+fn journal_limit(assignment: &Assignment) -> Result<u64, BadInput> {
+    table::bytes(&assignment.value)
+        .ok()
+        .filter(|bytes| *bytes >= SMALLEST_JOURNAL)
+        .ok_or_else(|| {
+            BadInput::at(
+                &assignment.origin,
+                "limit.journal should be a size from \"1 MiB\" on, such as \"4 GiB\"",
+            )
+        })
 }
 
 fn text_limit(assignment: &Assignment) -> Result<u64, BadInput> {

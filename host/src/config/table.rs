@@ -145,7 +145,7 @@ pub fn bytes(value: &Value) -> Result<u64, &'static str> {
 }
 
 /// `"5 s"`, or a number of seconds.
-fn time(value: &Value) -> Result<Duration, &'static str> {
+pub fn time(value: &Value) -> Result<Duration, &'static str> {
     let read = match value {
         Value::String(text) => humantime::parse_duration(text).ok(),
         value => value

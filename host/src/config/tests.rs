@@ -189,7 +189,7 @@ fn flags_and_variables_are_complained_of_by_their_names() {
     insta::assert_snapshot!(set("publish.limit.call=soon"), @r#"--set publish.limit.call: publish.limit.call should be a time above 0, such as "5 s""#);
     insta::assert_snapshot!(config.select(&sinks(&["zzz"])).unwrap_err(), @r#"--sinks: no sink is named "zzz"; known are publish, pubdir, rt, and paths of components such as ./zzz.wasm"#);
     let variable = [("PYTEST_HOST_SNKS".to_owned(), "x".to_owned())];
-    insta::assert_snapshot!(Config::load(folder.path(), variable).unwrap_err(), @"PYTEST_HOST_SNKS: unknown variable; the settings are PYTEST_HOST_SINKS, PYTEST_HOST_SINK__<SINK>__<KEY> and PYTEST_HOST_LIMIT__TEXT");
+    insta::assert_snapshot!(Config::load(folder.path(), variable).unwrap_err(), @"PYTEST_HOST_SNKS: unknown variable; the settings are PYTEST_HOST_SINKS, PYTEST_HOST_SINK__<SINK>__<KEY>, PYTEST_HOST_LIMIT__<KEY> and PYTEST_HOST_KEEP__<KEY>");
 }
 
 #[test]
@@ -259,4 +259,22 @@ fn the_length_of_texts_is_configured() {
     let variable = ("PYTEST_HOST_LIMIT__TEXT".to_owned(), "1 MiB".to_owned());
     let config = Config::load(folder(&[]).path(), [variable]).unwrap();
     assert_eq!(config.text, 1 << 20);
+}
+
+#[test]
+fn the_size_of_a_journal_is_configured() {
+    let size = |text: &str| load(&folder(&[("host.toml", text)])).map(|config| config.journal);
+    assert_eq!(size(""), Ok(4 << 30));
+    assert_eq!(size("limit.journal = \"20 MiB\""), Ok(20 << 20));
+    for wrong in ["1000", "\"much\"", "true"] {
+        assert_eq!(
+            size(&format!("limit.journal = {wrong}"))
+                .unwrap_err()
+                .to_string(),
+            "host.toml:1: limit.journal should be a size from \"1 MiB\" on, such as \"4 GiB\""
+        );
+    }
+    let variable = ("PYTEST_HOST_LIMIT__JOURNAL".to_owned(), "1 MiB".to_owned());
+    let config = Config::load(folder(&[]).path(), [variable]).unwrap();
+    assert_eq!(config.journal, 1 << 20);
 }

@@ -84,12 +84,7 @@ impl Core {
             Ok(specs) => specs,
             Err(bad) => return refuse(&mut writer, bad.to_string()).await,
         };
-        let run = match self
-            .state
-            .new_run()
-            .map_err(|error| error.to_string())
-            .and_then(|folder| Run::start(folder).map_err(|error| error.to_string()))
-        {
+        let run = match self.begin(&specs) {
             Ok(run) => Arc::new(run),
             Err(error) => {
                 let message = format!(
@@ -114,6 +109,7 @@ impl Core {
                 Err(gone) => Err(gone),
             };
         if accepted.is_ok() {
+            self.take_up.begin();
             self.follow_session(&run, &mut reader, &mut writer).await;
         }
         run.tell(Command::Gone {
@@ -131,6 +127,16 @@ impl Core {
             }
         }
         accepted
+    }
+
+    /// A new run for these sinks.
+    fn begin(&self, specs: &[SinkSpec]) -> Result<Run, String> {
+        let folder = self.state.new_run().map_err(|error| error.to_string())?;
+        let run = Run::start_within(folder, self.config.journal);
+        // Before pytest is welcomed: what it writes from then on has somewhere to go,
+        // even where this core ends while it loads the sinks.
+        run.and_then(|run| run.expect(specs).map(|()| run))
+            .map_err(|error| error.to_string())
     }
 
     /// What a session asks for, checked as far as it can be without a guest.
@@ -198,6 +204,7 @@ impl Core {
             let finished = Finished {
                 run: run.folder().map(|folder| folder.id.clone()),
                 sinks: run.reports(),
+                earlier: Vec::new(),
             };
             if write_line(writer, &FromHost::Finished(finished))
                 .await

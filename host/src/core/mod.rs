@@ -1,10 +1,13 @@
 //! The host core: takes sessions in over its socket, and runs their sinks.
 
 mod connection;
+mod left;
 mod lines;
 mod run;
 mod server;
+mod take_up;
 
+pub use left::{Left, Living, Refused};
 pub use lines::{read_line, write_line};
 pub use run::{Run, RunError, load};
-pub use server::{ServeError, serve};
+pub use server::{ServeError, selected, serve};

@@ -4,16 +4,20 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
 use crate::config::{BadInput, SinkSpec};
-use crate::dispatch::{self, Phase, SinkHandle};
+use crate::dispatch::{self, Phase, SinkHandle, Standing};
 use crate::guest::sink::Sink;
 use crate::intake::{Command, Follower, is_running};
-use crate::journal::{Head, Journal, JournalError, SqliteJournal};
+use crate::journal::{self, Head, Journal, JournalError, SqliteJournal, Tail};
 use crate::protocol::message::SinkReport;
 use crate::state::RunFolder;
+
+/// How often to look whether workers have ended.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// A run that cannot be kept.
 #[derive(Debug, thiserror::Error)]
@@ -26,14 +30,16 @@ pub enum RunError {
 
 /// A run that this process owns.
 pub struct Run {
-    folder: Option<RunFolder>,
     journal: Arc<dyn Journal>,
-    intake: mpsc::Sender<Command>,
+    /// Taken away to end the thread that fills the journal.
+    intake: Option<mpsc::Sender<Command>>,
     follower: Mutex<Option<JoinHandle<()>>>,
     head: watch::Receiver<Head>,
     sinks: Mutex<Vec<SinkHandle>>,
     /// Processes that had not said goodbye when the run was taken up.
     open: Vec<u32>,
+    /// Let go of last, when the journal is closed.
+    folder: Option<RunFolder>,
 }
 
 impl Run {
@@ -43,39 +49,69 @@ impl Run {
     ///
     /// Where the journal cannot be used.
     pub fn start(folder: RunFolder) -> Result<Self, RunError> {
-        let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(&folder.journal())?);
-        let (head_sender, head) = watch::channel(journal.head()?);
-        let (intake, commands) = mpsc::channel();
-        let mut follower = None;
-        let mut open = Vec::new();
-        if !head.borrow().closed {
-            let follow = Follower::new(
-                &folder.id,
-                folder.segments(),
-                Arc::clone(&journal),
-                head_sender,
-            )?;
-            open = follow.open_processes();
-            let thread = std::thread::Builder::new()
-                .name("intake".into())
-                .spawn(move || {
-                    if let Err(error) = follow.run(&commands) {
-                        tracing::error!("intake ended: {error}");
-                    }
-                });
-            follower = Some(thread.map_err(|error| RunError::Folder {
-                path: folder.path.clone(),
-                error,
-            })?);
+        Self::start_within(folder, u64::MAX)
+    }
+
+    /// As [`start`](Self::start), with a journal that is full from `limit` bytes on.
+    ///
+    /// # Errors
+    ///
+    /// Where the journal cannot be used.
+    pub fn start_within(folder: RunFolder, limit: u64) -> Result<Self, RunError> {
+        let stored = SqliteJournal::open(&folder.journal())?;
+        let journal: Arc<dyn Journal> = Arc::new(Tail::new(stored, limit)?);
+        let head = journal.head()?;
+        if head.closed {
+            return Ok(Self {
+                folder: Some(folder),
+                journal,
+                intake: None,
+                follower: Mutex::default(),
+                head: watch::channel(head).1,
+                sinks: Mutex::default(),
+                open: Vec::new(),
+            });
         }
+        let (sender, head) = watch::channel(head);
+        let (id, segments) = (&folder.id, folder.segments());
+        let follow = Follower::new(id, segments, Arc::clone(&journal), sender)?;
+        let open = follow.open_processes();
+        let fill = move |commands: &mpsc::Receiver<Command>| {
+            if let Err(error) = follow.run(commands) {
+                tracing::error!("intake ended: {error}");
+            }
+        };
+        let mut run = Self::filled(journal, head, fill).map_err(|error| RunError::Folder {
+            path: folder.path.clone(),
+            error,
+        })?;
+        run.folder = Some(folder);
+        run.open = open;
+        Ok(run)
+    }
+
+    /// A run with a journal that `fill` fills, on a thread of its own, until it
+    /// returns; it has to when nobody is left to give commands.
+    ///
+    /// # Errors
+    ///
+    /// Where no thread can be started.
+    pub fn filled(
+        journal: Arc<dyn Journal>,
+        head: watch::Receiver<Head>,
+        fill: impl FnOnce(&mpsc::Receiver<Command>) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (intake, commands) = mpsc::channel();
+        let thread = std::thread::Builder::new().name("intake".into());
+        let follower = thread.spawn(move || fill(&commands))?;
         Ok(Self {
-            folder: Some(folder),
+            folder: None,
             journal,
-            intake,
-            follower: Mutex::new(follower),
+            intake: Some(intake),
+            follower: Mutex::new(Some(follower)),
             head,
             sinks: Mutex::default(),
-            open,
+            open: Vec::new(),
         })
     }
 
@@ -90,21 +126,13 @@ impl Run {
             .collect()
     }
 
-    /// Whether nothing is left to do: the run is over and every sink has all of it.
+    /// Whether all that will ever be reported is in the journal.
     ///
     /// # Errors
     ///
     /// Where the journal cannot be read.
-    pub fn is_finished(&self) -> Result<bool, JournalError> {
-        if !self.journal.head()?.closed {
-            return Ok(false);
-        }
-        for spec in self.journal.sinks()? {
-            if !self.journal.standing(&spec.name)?.closed {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+    pub fn is_complete(&self) -> Result<bool, JournalError> {
+        Ok(self.journal.head()?.closed)
     }
 
     #[must_use]
@@ -114,8 +142,10 @@ impl Run {
 
     /// Tells the thread that follows the segments.
     pub fn tell(&self, command: Command) {
-        // Once it has closed the journal there is nothing left to be told.
-        let _ = self.intake.send(command);
+        if let Some(intake) = &self.intake {
+            // Once it has closed the journal there is nothing left to be told.
+            let _ = intake.send(command);
+        }
     }
 
     /// The sinks that the journal knows of, as they were configured.
@@ -125,6 +155,18 @@ impl Run {
     /// Where the journal cannot be read.
     pub fn specs(&self) -> Result<Vec<SinkSpec>, JournalError> {
         self.journal.sinks()
+    }
+
+    /// Writes the sinks down that are to get the run, before they are loaded.
+    ///
+    /// # Errors
+    ///
+    /// Where the journal cannot be written.
+    pub fn expect(&self, specs: &[SinkSpec]) -> Result<(), RunError> {
+        for spec in specs {
+            self.journal.register(spec)?;
+        }
+        Ok(())
     }
 
     /// Writes the sinks down and starts a worker for each.
@@ -147,6 +189,12 @@ impl Run {
             running.push(handle);
         }
         Ok(())
+    }
+
+    /// How far the journal is filled.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        *self.head.borrow()
     }
 
     /// Where each sink stands.
@@ -175,10 +223,34 @@ impl Run {
         self.is_closed() && self.phases(|phase| phase != Phase::Working)
     }
 
-    /// Every sink has what is in the journal now.
+    /// Every sink has what is in the journal now, or is given up on.
     #[must_use]
     pub fn has_caught_up(&self) -> bool {
-        self.reports().iter().all(|sink| sink.left == 0)
+        let head = *self.head.borrow();
+        let caught_up = self.with_sinks(|sink| {
+            let standing = sink.standing.borrow();
+            standing.phase == Phase::Failed || standing.report(head).left == 0
+        });
+        caught_up.into_iter().all(|is| is)
+    }
+
+    /// Where a sink stands by the journal, whether or not it has a worker.
+    ///
+    /// # Errors
+    ///
+    /// Where the journal cannot be read.
+    pub fn known(&self, sink: &str) -> Result<journal::Standing, JournalError> {
+        self.journal.standing(sink)
+    }
+
+    /// The report of a sink that has no worker.
+    ///
+    /// # Errors
+    ///
+    /// Where the journal cannot be read.
+    pub fn report(&self, sink: &str) -> Result<SinkReport, JournalError> {
+        let known = self.known(sink)?;
+        Ok(Standing::new(sink, &known).report(self.journal.head()?))
     }
 
     /// Asks all workers to end after the call they are in.
@@ -197,6 +269,23 @@ impl Run {
             && thread.join().is_err()
         {
             tracing::error!("the intake thread panicked");
+        }
+    }
+
+    /// Leaves the run to others once nothing of it is at work here any more. Where
+    /// that takes longer than `patience`, say in a call of a sink, the run stays
+    /// this process's until it ends: two of them would write down two truths.
+    pub fn leave(self, patience: Duration) {
+        self.stop();
+        let started = Instant::now();
+        // A worker has this until it ends.
+        let at_work = |sink: &SinkHandle| sink.standing.has_changed().is_ok();
+        while self.with_sinks(at_work).contains(&true) {
+            if started.elapsed() > patience {
+                std::mem::forget(self);
+                return;
+            }
+            std::thread::sleep(LOOK);
         }
     }
 
@@ -220,6 +309,15 @@ impl Run {
     fn with_sinks<T>(&self, each: impl FnMut(&SinkHandle) -> T) -> Vec<T> {
         let sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
         sinks.iter().map(each).collect()
+    }
+}
+
+impl Drop for Run {
+    /// The journal has no writer any more when the folder has no owner.
+    fn drop(&mut self) {
+        self.stop();
+        self.intake = None;
+        self.join();
     }
 }
 

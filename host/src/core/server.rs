@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::lines::write_line;
 use super::run::{Run, load};
+use super::take_up::TakeUp;
 use crate::config::{BadInput, Config, Request, SinkSpec};
 use crate::guest::sink::Sink;
 use crate::protocol::message::{Finished, FromHost, FromLauncher, Launch};
@@ -56,6 +57,7 @@ pub struct Core {
     pub(super) forbidden: Vec<PathBuf>,
     pub(super) runs: Mutex<BTreeMap<String, Arc<Run>>>,
     pub(super) open: Mutex<Open>,
+    pub(super) take_up: TakeUp,
 }
 
 /// Connections, to know when nobody is there.
@@ -102,6 +104,7 @@ pub async fn serve(
         config,
         request: launch.request,
         sinks,
+        take_up: TakeUp::new(&state),
         state,
         token: runtime.token().to_owned(),
         forbidden,
@@ -119,6 +122,10 @@ pub async fn serve(
 }
 
 /// The sinks that a request comes to; none at all is a mistake.
+///
+/// # Errors
+///
+/// That, and whatever is wrong with the request.
 pub fn selected(config: &Config, request: &Request) -> Result<Vec<SinkSpec>, BadInput> {
     let specs = config.select(request)?;
     if specs.is_empty() {
@@ -253,6 +260,7 @@ impl Core {
         let finished = Finished {
             run,
             sinks: self.reports(),
+            earlier: self.take_up.earlier(),
         };
         let _ = write_line(output, &FromHost::Finished(finished)).await;
     }
@@ -266,6 +274,7 @@ impl Core {
                     other.delivered += report.delivered;
                     other.set_aside += report.set_aside;
                     other.left += report.left;
+                    other.lost += report.lost;
                     other.error = report.error.or(other.error.take());
                 }
                 None => all.push(report),
@@ -275,6 +284,7 @@ impl Core {
     }
 
     async fn end(&self) {
+        self.take_up.end();
         for run in self.runs() {
             run.stop();
         }

@@ -23,6 +23,8 @@ const WINDOW: usize = 1024;
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// The longest wait of our own; a sink may ask for a longer one.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// The key of the session's end, which no other event has.
+const END: &str = "session-finished";
 
 /// The events to offer, and what their reading alone changes.
 #[derive(Debug, Default)]
@@ -91,7 +93,7 @@ impl Outbox {
             .take(BATCH.events)
             .collect();
         let mut batch = Batch {
-            events: journal.pick(&due)?,
+            events: journal.pick(&due, BATCH.bytes)?,
             cursor: self.cursor,
             parked: Vec::new(),
         };
@@ -111,13 +113,7 @@ impl Outbox {
             batch.cursor = event.seq;
             match key(&event).filter(|key| blocked.contains(key.as_str())) {
                 None => batch.events.push(event),
-                Some(key) => batch.parked.push(Pending {
-                    seq: event.seq,
-                    due: 0.0,
-                    attempts: 0,
-                    why: String::new(),
-                    key: Some(key),
-                }),
+                Some(key) => batch.parked.push(parked_behind(event.seq, key)),
             }
         }
         Ok(batch)
@@ -181,28 +177,41 @@ impl Outbox {
     }
 
     /// The part of `batch` that holds the event at `index` alone. The cursor moves
-    /// past it, and past what was parked before it.
+    /// past it, and past what was parked before it. Where an earlier event of its
+    /// test has come to wait since the batch was made, it is parked as well.
     #[must_use]
-    pub fn only(batch: &Batch, index: usize) -> Option<Batch> {
+    pub fn only(&self, batch: &Batch, index: usize) -> Option<Batch> {
         let event = batch.events.get(index)?.clone();
         let last = index + 1 == batch.events.len();
         let parked = batch
             .parked
             .iter()
             .filter(|parked| last || parked.seq < event.seq);
-        Some(Batch {
+        let mut single = Batch {
             cursor: if last { batch.cursor } else { event.seq },
             parked: parked.cloned().collect(),
-            events: vec![event],
-        })
+            events: Vec::new(),
+        };
+        match key(&event).filter(|key| self.is_behind(event.seq, key)) {
+            Some(key) => single.parked.push(parked_behind(event.seq, key)),
+            None => single.events.push(event),
+        }
+        Some(single)
     }
 
-    /// The first event that waits, of each test.
+    /// Whether an event before `seq` waits that has the same key.
+    fn is_behind(&self, seq: Seq, key: &str) -> bool {
+        let mut before = self.pending.range(..seq);
+        before.any(|(_, event)| event.key.as_deref() == Some(key))
+    }
+
+    /// The first event that waits, of each test; the session's end when it is alone.
     fn fronts(&self) -> impl Iterator<Item = &Pending> {
         let mut tests = HashSet::new();
         self.pending
             .values()
             .filter(move |event| match event.key.as_deref() {
+                Some(END) => self.pending.len() == 1,
                 Some(key) => tests.insert(key),
                 None => true,
             })
@@ -210,8 +219,9 @@ impl Outbox {
 }
 
 /// What an event has in common with those that it must stay in order with.
-fn key(event: &Envelope) -> Option<String> {
+pub(super) fn key(event: &Envelope) -> Option<String> {
     let nodeid = match &event.event {
+        Event::SessionFinished(_) => return Some(END.to_owned()),
         Event::TestStarted((nodeid, _)) => nodeid,
         Event::PhaseFinished(report) => &report.nodeid,
         Event::TestFinished(end) => &end.nodeid,
@@ -222,6 +232,17 @@ fn key(event: &Envelope) -> Option<String> {
         "{} {nodeid}",
         event.worker.as_deref().unwrap_or_default()
     ))
+}
+
+/// An event that was not offered yet, since another of its test waits.
+fn parked_behind(seq: Seq, key: String) -> Pending {
+    Pending {
+        seq,
+        due: 0.0,
+        attempts: 0,
+        why: String::new(),
+        key: Some(key),
+    }
 }
 
 /// Seconds until an event is tried again: what the sink asks for at the least,

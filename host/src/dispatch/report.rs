@@ -67,6 +67,7 @@ impl Standing {
             delivered: self.delivered,
             set_aside: self.set_aside,
             left: head.last.saturating_sub(self.cursor) + self.waiting,
+            lost: head.lost,
             error: self.error.clone(),
         }
     }

@@ -103,11 +103,18 @@ fn yield_to_tests() {
 enum Ending {
     Stopped,
     Failed(String),
+    /// The journal cannot be written for now: a full disk may have room again. What
+    /// the instance did last was not committed, so that another one has to go on.
+    NoRoom(String),
 }
 
 impl From<JournalError> for Ending {
     fn from(error: JournalError) -> Self {
-        Self::Failed(error.to_string())
+        if error.is_of_the_disk() {
+            Self::NoRoom(error.to_string())
+        } else {
+            Self::Failed(error.to_string())
+        }
     }
 }
 
@@ -128,12 +135,21 @@ struct Desk {
 
 impl Worker {
     async fn run(mut self) {
-        match self.deliver_all().await {
-            Ok(()) => self.now(Phase::Done, None),
-            Err(Ending::Stopped) => {}
-            Err(Ending::Failed(error)) => {
-                tracing::error!(sink = %self.sink.spec.name, "given up: {error}");
-                self.now(Phase::Failed, Some(error));
+        loop {
+            match self.deliver_all().await {
+                Ok(()) => return self.now(Phase::Done, None),
+                Err(Ending::Stopped) => return,
+                Err(Ending::NoRoom(error)) => {
+                    tracing::warn!(sink = %self.sink.spec.name, "starting anew: {error}");
+                    self.now(Phase::BackingOff, Some(error));
+                    if self.pause(REOPEN).await.is_err() {
+                        return;
+                    }
+                }
+                Err(Ending::Failed(error)) => {
+                    tracing::error!(sink = %self.sink.spec.name, "given up: {error}");
+                    return self.now(Phase::Failed, Some(error));
+                }
             }
         }
     }
@@ -144,10 +160,6 @@ impl Worker {
             .send_replace(Standing::new(&self.sink.spec.name, &known));
         if known.closed {
             return Ok(());
-        }
-        if known.disabled {
-            let why = known.error.unwrap_or_else(|| "it was disabled".to_owned());
-            return Err(Ending::Failed(why));
         }
         let Some(session) = self.session().await? else {
             return Ok(());
@@ -252,9 +264,13 @@ impl Worker {
             self.check_control()?;
         }
         for index in 0..batch.events.len() {
-            let Some(single) = Outbox::only(&batch, index) else {
+            let Some(single) = desk.outbox.only(&batch, index) else {
                 break;
             };
+            if single.events.is_empty() {
+                desk = self.settle(desk, &single, Vec::new())?;
+                continue;
+            }
             match desk.instance.handle(&single.events).await {
                 Ok(undone) => desk = self.settle(desk, &single, undone)?,
                 Err(error) => {

@@ -79,7 +79,7 @@ impl Module {
     pub fn load(source: &ModuleSource, pin: Option<&str>) -> Result<Self, ModuleError> {
         let engine = engine::engine().map_err(ModuleError::NoEngine)?;
         let (path, bytes) = read(source)?;
-        let digest = hex(&Sha256::digest(&bytes));
+        let digest = crate::text::hex(&Sha256::digest(&bytes));
         if let Some(expected) = pin.filter(|expected| *expected != digest) {
             return Err(ModuleError::OtherDigest {
                 path,
@@ -198,10 +198,6 @@ fn linker() -> Result<&'static Linker<GuestData>, &'static Arc<wasmtime::Error>>
             Ok(linker)
         });
     LINKER.as_ref()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -202,7 +202,12 @@ impl Follower {
             .flatten()
             .filter_map(|entry| entry.file_name().into_string().ok())
             .collect();
-        for (process, number) in names.iter().filter_map(|name| segment::parse_name(name)) {
+        let mut found: Vec<(&str, u32)> = names
+            .iter()
+            .filter_map(|name| segment::parse_name(name))
+            .collect();
+        found.sort_unstable();
+        for (process, number) in found {
             let (worker, pid) = process.rsplit_once('-').unwrap_or((process, ""));
             let position = Position {
                 // Files before the first that is there were taken in and deleted.
@@ -213,12 +218,7 @@ impl Follower {
             };
             match self.processes.get_mut(process) {
                 None => self.follow(process.to_owned(), position, false),
-                Some(known)
-                    if known.reader.position.offset == 0 && known.reader.position.file > number =>
-                {
-                    known.reader.position.file = number;
-                }
-                Some(_) => {}
+                Some(known) => known.reader.has(number),
             }
         }
     }
@@ -243,9 +243,27 @@ impl Follower {
         for (name, process) in &mut others {
             look.at(name, process, &mut BTreeMap::new());
         }
-        let intake = look.intake;
+        let mut intake = look.intake;
         self.processes.append(&mut others);
+        self.keep_unsaid(&mut intake);
         (!intake.positions.is_empty() || !intake.drafts.is_empty()).then_some(intake)
+    }
+
+    /// Keeps what is to be told later with the position behind it: whoever goes on
+    /// there will not read it again.
+    fn keep_unsaid(&mut self, intake: &mut Intake) {
+        let unsaid = self.normaliser.unsaid().unwrap_or_else(|error| {
+            tracing::error!("what is to be told later is not kept: {error}");
+            None
+        });
+        let Some(name) = &self.main else { return };
+        if let Some(main) = self.processes.get_mut(name)
+            && main.reader.position.unsaid != unsaid
+        {
+            main.reader.position.unsaid = unsaid;
+            let position = main.reader.position.clone();
+            intake.positions.insert(name.clone(), position);
+        }
     }
 
     fn write(&mut self, intake: &Intake) -> Result<(), JournalError> {
@@ -285,9 +303,7 @@ impl Follower {
             closed: true,
             ..Intake::default()
         };
-        let head = self.journal.append(&intake)?;
-        self.head.send_replace(head);
-        Ok(())
+        self.write(&intake)
     }
 }
 
@@ -343,6 +359,12 @@ impl Look<'_> {
                 }
                 Ok(Found::Unfinished) if !alive => {
                     self.lost(process, format!("{name} died while it wrote an event"));
+                    return More::No;
+                }
+                Ok(Found::Nothing) if !alive && process.reader.is_missing() => {
+                    tracing::error!(process = name, "the journal has lost its last events");
+                    let reason = format!("the journal has lost the last events of {name}");
+                    self.lost(process, reason);
                     return More::No;
                 }
                 Ok(Found::Nothing | Found::Unfinished) => return More::No,
@@ -406,3 +428,6 @@ impl Look<'_> {
         self.intake.drafts.push(draft);
     }
 }
+
+#[cfg(test)]
+mod tests;

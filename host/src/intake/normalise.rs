@@ -10,7 +10,7 @@ mod crash;
 mod lists;
 
 use self::attempts::{Attempts, Recovery};
-use self::crash::{Crash, Crashes};
+use self::crash::{Crash, Crashes, EarlyCrashes};
 use super::convert;
 use crate::guest::bindings::events::{
     self, Event, Failure, Gap, SessionEnd, TestEnd, Verdict, Warning,
@@ -35,7 +35,17 @@ pub struct Normaliser {
     begun: bool,
     /// Some process left events out, so that what is missing may have happened.
     lossy: bool,
-    finish: Option<(Option<i32>, Option<String>)>,
+    finish: Option<Finish>,
+}
+
+/// Exit status and reason, as the session's process told them.
+type Finish = (Option<i32>, Option<String>);
+
+/// What was taken in and is in no event yet.
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
+struct Unsaid {
+    finish: Option<Finish>,
+    early: EarlyCrashes,
 }
 
 impl Normaliser {
@@ -61,6 +71,11 @@ impl Normaliser {
         }
         for position in journal.positions()?.into_values() {
             known.complete.extend(position.collection);
+            if let Some(text) = position.unsaid {
+                let unsaid: Unsaid = serde_json::from_str(&text)?;
+                known.finish = unsaid.finish;
+                known.crashes.early = unsaid.early;
+            }
         }
         let limit = crate::journal::BatchLimit {
             events: 1000,
@@ -263,6 +278,22 @@ impl Normaliser {
             Frame::Bye => process.ended = true,
             Frame::Unknown => tracing::debug!("passed over a frame of an unknown kind"),
         }
+    }
+
+    /// What has to be known to go on and is not in the events; [`Self::recover`] reads it.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be written as JSON.
+    pub fn unsaid(&self) -> Result<Option<String>, serde_json::Error> {
+        if self.finish.is_none() && self.crashes.early.is_empty() {
+            return Ok(None);
+        }
+        let unsaid = Unsaid {
+            finish: self.finish.clone(),
+            early: self.crashes.early.clone(),
+        };
+        serde_json::to_string(&unsaid).map(Some)
     }
 
     /// A frame that could not be understood, or was torn when its process died.

@@ -70,6 +70,25 @@ impl ProcessReader {
         }
     }
 
+    /// The file `number` is there. Where the journal has all of it, a core was
+    /// killed before it came to delete it.
+    pub fn has(&mut self, number: u32) {
+        let position = &self.position;
+        if number < position.file || (position.ended && number == position.file) {
+            let path = segment::path(&self.folder, &self.process, number);
+            self.finished.push(path);
+        }
+    }
+
+    /// The file at this position was deleted, and so was in the journal: not in
+    /// this one, which has lost what was written last.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        let path = segment::path(&self.folder, &self.process, self.position.file);
+        let begun = self.position.file > 0 || self.position.offset > 0;
+        begun && !self.position.ended && !path.exists()
+    }
+
     /// The position is in the journal: what is before it may go. The adapter
     /// counts the files that are left to learn how much is unread.
     pub fn committed(&mut self) {

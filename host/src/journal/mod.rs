@@ -3,14 +3,19 @@
 //!
 //! The trait is the seam for another store; keep it narrow.
 
+mod copy;
 mod reader;
 mod schema;
+mod sound;
 mod sqlite;
+mod tail;
 
 use std::collections::BTreeMap;
 
+pub use copy::{CopyError, adopt, copy_events};
 pub use reader::{JournalReader, SinkProgress};
 pub use sqlite::SqliteJournal;
+pub use tail::Tail;
 
 use crate::config::SinkSpec;
 use crate::guest::bindings::events::{Envelope, Event};
@@ -24,10 +29,16 @@ pub type Seq = u64;
 pub enum JournalError {
     #[error("the journal cannot be used: {0}")]
     Store(#[from] rusqlite::Error),
+    #[error("the journal cannot be used: {0}")]
+    Read(#[from] std::io::Error),
     #[error("the journal holds what this host cannot read: {0}")]
     Content(#[from] serde_json::Error),
     #[error("the journal has format {found}; this host knows up to {known}")]
     Newer { found: u32, known: u32 },
+    #[error("the journal is damaged: events are missing, {0} is the first")]
+    Missing(Seq),
+    #[error("the journal is damaged: {0}")]
+    Damaged(String),
 }
 
 /// An event on its way into the journal, which gives it its number.
@@ -53,6 +64,8 @@ pub struct Position {
     pub worker: Option<String>,
     /// The collection that its indices refer to.
     pub collection: Option<String>,
+    /// What was taken in and is to be told later: intake's own, kept for whoever goes on.
+    pub unsaid: Option<String>,
 }
 
 /// What a frame's index stands for.
@@ -166,12 +179,12 @@ pub trait Journal: Send + Sync {
     /// Where it cannot be read.
     fn read(&self, cursor: Seq, limit: BatchLimit) -> Result<Vec<Envelope>, JournalError>;
 
-    /// The events with these numbers, in order.
+    /// The events with these numbers, in order, up to a size; the first one whatever its size.
     ///
     /// # Errors
     ///
     /// Where it cannot be read.
-    fn pick(&self, seqs: &[Seq]) -> Result<Vec<Envelope>, JournalError>;
+    fn pick(&self, seqs: &[Seq], bytes: usize) -> Result<Vec<Envelope>, JournalError>;
 
     /// Where intake was when it last committed, by process.
     ///
@@ -214,6 +227,21 @@ pub trait Journal: Send + Sync {
     ///
     /// Where it cannot be written; then none of it was.
     fn commit(&self, sink: &str, progress: &Progress) -> Result<(), JournalError>;
+
+    /// The events that were set aside for a sink, in order.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read.
+    fn dead_letters(&self, sink: &str) -> Result<Vec<DeadLetter>, JournalError>;
+
+    /// Makes dead letters of a sink wait for delivery again, and opens the sink
+    /// where it was closed or given up on.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be written; then none of it was.
+    fn put_back(&self, sink: &str, letters: &[Pending]) -> Result<(), JournalError>;
 }
 
 /// The end of a journal.
@@ -222,4 +250,6 @@ pub struct Head {
     pub last: Seq,
     /// Nothing follows.
     pub closed: bool,
+    /// Events that this process could not keep, or knows to be lost.
+    pub lost: u64,
 }

@@ -4,10 +4,10 @@ use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
 
 use super::schema::FORMAT;
-use super::{BatchLimit, Head, JournalError, Seq, sqlite};
+use super::{BatchLimit, DeadLetter, Head, JournalError, Seq, sqlite};
 use crate::guest::bindings::events::Envelope;
 
 /// Readers wait for nobody in this journal mode, but where it is being recovered.
@@ -58,7 +58,8 @@ impl JournalReader {
                 found,
                 known: FORMAT,
             }),
-            Ok(found) if found < FORMAT => Ok(None),
+            // Not made yet. What is read here is the same in every format so far.
+            Ok(0) => Ok(None),
             Err(error) => Err(error.into()),
             Ok(_) => Ok(Some(Self {
                 connection,
@@ -97,6 +98,38 @@ impl JournalReader {
         sqlite::events(&self.connection, cursor, limit)
     }
 
+    /// When the last event happened.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read.
+    pub fn last_time(&self) -> Result<Option<f64>, JournalError> {
+        let last = "SELECT time FROM events ORDER BY seq DESC LIMIT 1";
+        let found = self.connection.query_row(last, [], |row| row.get(0));
+        Ok(found.optional()?)
+    }
+
+    /// Every event but what phases reported that did not fail: much of a journal,
+    /// and little of what a run came to. All of one moment.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read.
+    pub fn outline(&self, mut each: impl FnMut(Envelope)) -> Result<(), JournalError> {
+        // Within a text of JSON quotes have a backslash, so these are the keys.
+        let mut select = self.connection.prepare(
+            r#"SELECT seq, time, worker, event FROM events
+               WHERE substr(event, 1, 16) <> '{"PhaseFinished"'
+                  OR instr(event, '"outcome":"Failed"') > 0
+               ORDER BY seq"#,
+        )?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            each(sqlite::envelope(row)?);
+        }
+        Ok(())
+    }
+
     /// Every sink, without what only its worker needs to know.
     ///
     /// # Errors
@@ -122,6 +155,37 @@ impl JournalReader {
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Every event that was set aside, sink by sink and in order, with the sink's name.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read.
+    pub fn dead_letters(
+        &self,
+        mut each: impl FnMut(&str, DeadLetter, Envelope),
+    ) -> Result<(), JournalError> {
+        let mut select = self.connection.prepare(
+            "SELECT events.seq, events.time, worker, event, name, why, dead_letters.time
+             FROM dead_letters JOIN sinks ON name = sink JOIN events USING (seq)
+             ORDER BY position, events.seq",
+        )?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            let event = sqlite::envelope(row)?;
+            let letter = DeadLetter {
+                seq: event.seq,
+                why: row.get(5)?,
+                time: row.get(6)?,
+            };
+            each(
+                row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?,
+                letter,
+                event,
+            );
+        }
+        Ok(())
     }
 }
 
@@ -151,7 +215,7 @@ mod tests {
     use super::*;
     use crate::config::{Config, Request};
     use crate::guest::bindings::events::Event;
-    use crate::journal::{DeadLetter, Draft, Intake, Journal as _, Pending, Progress};
+    use crate::journal::{Draft, Intake, Journal as _, Pending, Progress};
 
     const ALL: BatchLimit = BatchLimit {
         events: 1000,

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::JournalError;
 
 /// The format that this host writes. A newer one is refused, never guessed at.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS events (
@@ -25,7 +25,8 @@ CREATE TABLE IF NOT EXISTS processes (
     ended      INTEGER NOT NULL,
     pid        INTEGER NOT NULL,
     worker     TEXT,
-    collection TEXT
+    collection TEXT,
+    unsaid     TEXT
 ) STRICT;
 CREATE TABLE IF NOT EXISTS items (
     collection TEXT NOT NULL,
@@ -70,7 +71,10 @@ CREATE TABLE IF NOT EXISTS state (
 INSERT OR IGNORE INTO run (only, closed) VALUES (1, 0);
 ";
 
-/// Makes the tables of a new file, and refuses one of a newer format.
+/// From format 1 to 2.
+const SECOND: &str = "ALTER TABLE processes ADD COLUMN unsaid TEXT";
+
+/// Makes the tables of a new file, brings those of an older format up to date, and refuses one of a newer format.
 pub fn prepare(connection: &Connection) -> Result<(), JournalError> {
     // A process that dies loses nothing; a power loss may lose the last commits.
     connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -82,9 +86,11 @@ pub fn prepare(connection: &Connection) -> Result<(), JournalError> {
             known: FORMAT,
         });
     }
-    if found < FORMAT {
-        connection.execute_batch(TABLES)?;
-        connection.pragma_update(None, "user_version", FORMAT)?;
+    match found {
+        0 => connection.execute_batch(TABLES)?,
+        1 => connection.execute_batch(SECOND)?,
+        _ => return Ok(()),
     }
+    connection.pragma_update(None, "user_version", FORMAT)?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, Transaction, 
 
 use super::{
     BatchLimit, DeadLetter, Head, Intake, Item, Items, Journal, JournalError, Pending, Position,
-    Progress, Seq, Standing, schema,
+    Progress, Seq, Standing, schema, sound,
 };
 use crate::config::SinkSpec;
 use crate::guest::bindings::events::Envelope;
@@ -30,9 +30,14 @@ impl SqliteJournal {
     ///
     /// Where it cannot be opened, is no journal or is of a newer format.
     pub fn open(file: &Path) -> Result<Self, JournalError> {
+        sound::keep_damaged_log(file)?;
+        let was_there = std::fs::metadata(file).is_ok_and(|known| known.len() > 0);
         let writer = Connection::open(file)?;
         writer.busy_timeout(BUSY)?;
         schema::prepare(&writer)?;
+        if was_there {
+            sound::check(&writer)?;
+        }
         let reader = Connection::open_with_flags(
             file,
             OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -42,6 +47,15 @@ impl SqliteJournal {
             writer: Mutex::new(writer),
             reader: Mutex::new(reader),
         })
+    }
+
+    /// Bytes of the file, once all is in it.
+    pub(super) fn size(&self) -> Result<u64, JournalError> {
+        let reader = self.reader();
+        let mut size = reader.prepare_cached(
+            "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+        )?;
+        Ok(size.query_row([], |row| row.get(0))?)
     }
 
     fn reader(&self) -> MutexGuard<'_, Connection> {
@@ -58,18 +72,22 @@ impl SqliteJournal {
         transaction.commit()?;
         Ok(done)
     }
-}
 
-impl Journal for SqliteJournal {
-    fn append(&self, intake: &Intake) -> Result<Head, JournalError> {
+    /// Appends, and answers how large each event is.
+    pub(super) fn append_measured(
+        &self,
+        intake: &Intake,
+    ) -> Result<(Head, Vec<usize>), JournalError> {
         self.write(|transaction| {
             let mut head = head(transaction)?;
+            let mut sizes = Vec::with_capacity(intake.drafts.len());
             let mut insert = transaction.prepare_cached(
                 "INSERT INTO events (seq, time, worker, event) VALUES (?, ?, ?, ?)",
             )?;
             for draft in &intake.drafts {
                 head.last += 1;
                 let event = serde_json::to_string(&draft.event)?;
+                sizes.push(event.len());
                 insert.execute(params![head.last, draft.time, draft.worker, event])?;
             }
             for items in &intake.items {
@@ -82,8 +100,14 @@ impl Journal for SqliteJournal {
                 transaction.execute("UPDATE run SET closed = 1", [])?;
                 head.closed = true;
             }
-            Ok(head)
+            Ok((head, sizes))
         })
+    }
+}
+
+impl Journal for SqliteJournal {
+    fn append(&self, intake: &Intake) -> Result<Head, JournalError> {
+        Ok(self.append_measured(intake)?.0)
     }
 
     fn head(&self) -> Result<Head, JournalError> {
@@ -94,16 +118,20 @@ impl Journal for SqliteJournal {
         events(&self.reader(), cursor, limit)
     }
 
-    fn pick(&self, seqs: &[Seq]) -> Result<Vec<Envelope>, JournalError> {
+    fn pick(&self, seqs: &[Seq], bytes: usize) -> Result<Vec<Envelope>, JournalError> {
         let reader = self.reader();
         let mut select =
             reader.prepare_cached("SELECT seq, time, worker, event FROM events WHERE seq = ?")?;
         let mut found = Vec::with_capacity(seqs.len());
+        let mut size = 0;
         for seq in seqs {
             let mut rows = select.query([seq])?;
-            if let Some(row) = rows.next()? {
-                found.push(envelope(row)?);
+            let row = rows.next()?.ok_or(JournalError::Missing(*seq))?;
+            size += event_text(row)?.len();
+            if size > bytes && !found.is_empty() {
+                break;
             }
+            found.push(envelope(row)?);
         }
         Ok(found)
     }
@@ -111,7 +139,7 @@ impl Journal for SqliteJournal {
     fn positions(&self) -> Result<BTreeMap<String, Position>, JournalError> {
         let reader = self.reader();
         let mut select = reader.prepare(
-            "SELECT process, file, offset, ended, pid, worker, collection FROM processes",
+            "SELECT process, file, offset, ended, pid, worker, collection, unsaid FROM processes",
         )?;
         let rows = select.query_map([], |row| {
             let position = Position {
@@ -121,6 +149,7 @@ impl Journal for SqliteJournal {
                 pid: row.get(4)?,
                 worker: row.get(5)?,
                 collection: row.get(6)?,
+                unsaid: row.get(7)?,
             };
             Ok((row.get(0)?, position))
         })?;
@@ -244,6 +273,36 @@ impl Journal for SqliteJournal {
             Ok(())
         })
     }
+
+    fn dead_letters(&self, sink: &str) -> Result<Vec<DeadLetter>, JournalError> {
+        let reader = self.reader();
+        let mut select = reader
+            .prepare("SELECT seq, why, time FROM dead_letters WHERE sink = ? ORDER BY seq")?;
+        let rows = select.query_map([sink], |row| {
+            Ok(DeadLetter {
+                seq: row.get(0)?,
+                why: row.get(1)?,
+                time: row.get(2)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn put_back(&self, sink: &str, letters: &[Pending]) -> Result<(), JournalError> {
+        self.write(|transaction| {
+            let mut delete = transaction
+                .prepare_cached("DELETE FROM dead_letters WHERE sink = ? AND seq = ?")?;
+            for letter in letters {
+                delete.execute(params![sink, letter.seq])?;
+                put_off(transaction, sink, letter)?;
+            }
+            transaction.execute(
+                "UPDATE sinks SET closed = 0, disabled = 0, error = NULL WHERE name = ?",
+                [sink],
+            )?;
+            Ok(())
+        })
+    }
 }
 
 pub(super) fn head(connection: &Connection) -> Result<Head, JournalError> {
@@ -253,6 +312,7 @@ pub(super) fn head(connection: &Connection) -> Result<Head, JournalError> {
         Ok(Head {
             last: row.get(0)?,
             closed: row.get(1)?,
+            lost: 0,
         })
     })?)
 }
@@ -268,27 +328,33 @@ pub(super) fn events(
     let mut rows = select.query(params![cursor, limit.events])?;
     let (mut found, mut bytes) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
-        bytes += row
-            .get_ref(3)?
-            .as_str()
-            .map_err(rusqlite::Error::from)?
-            .len();
+        bytes += event_text(row)?.len();
         if bytes > limit.bytes && !found.is_empty() {
             break;
         }
-        found.push(envelope(row)?);
+        let event = envelope(row)?;
+        let expected = cursor + 1 + found.len() as Seq;
+        if event.seq != expected {
+            return Err(JournalError::Missing(expected));
+        }
+        found.push(event);
     }
     Ok(found)
 }
 
-fn envelope(row: &Row<'_>) -> Result<Envelope, JournalError> {
-    let event = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
+/// Of a row that starts with an event's `seq`, `time`, `worker` and `event`.
+pub(super) fn envelope(row: &Row<'_>) -> Result<Envelope, JournalError> {
     Ok(Envelope {
         seq: row.get(0)?,
         time: row.get(1)?,
         worker: row.get(2)?,
-        event: serde_json::from_str(event)?,
+        event: serde_json::from_str(event_text(row)?)?,
     })
+}
+
+fn event_text<'row>(row: &'row Row<'_>) -> Result<&'row str, JournalError> {
+    let text = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
+    Ok(text)
 }
 
 fn insert_items(transaction: &Transaction<'_>, items: &Items) -> Result<(), JournalError> {
@@ -314,8 +380,9 @@ fn upsert_position(
 ) -> Result<(), JournalError> {
     transaction
         .prepare_cached(
-            "INSERT OR REPLACE INTO processes (process, file, offset, ended, pid, worker, collection)
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO processes
+                 (process, file, offset, ended, pid, worker, collection, unsaid)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             process,
@@ -324,7 +391,8 @@ fn upsert_position(
             position.ended,
             position.pid,
             position.worker,
-            position.collection
+            position.collection,
+            position.unsaid
         ])?;
     Ok(())
 }
@@ -398,5 +466,7 @@ fn write_state(
     Ok(())
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

@@ -94,6 +94,17 @@ pub struct Finished {
     /// Absent where no session ever began.
     pub run: Option<String>,
     pub sinks: Vec<SinkReport>,
+    /// To `host run` only: what was delivered of runs from before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Earlier>,
+}
+
+/// What a core has done for a run from before: its sinks have delivered and set
+/// aside so many events since it took the run up, and so many are left.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Earlier {
+    pub run: String,
+    pub sinks: Vec<SinkReport>,
 }
 
 /// How far a sink has come, in events.
@@ -103,8 +114,16 @@ pub struct SinkReport {
     pub delivered: u64,
     pub set_aside: u64,
     pub left: u64,
+    /// Events that could not be kept, and so come to no sink.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub lost: u64,
     /// The last thing that went wrong, in one line.
     pub error: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What whoever started a core says after the first line.

@@ -1,9 +1,13 @@
 //! Folders: where runs are kept, and where a core is reached.
 
+pub mod archive;
 mod private;
+pub mod prune;
 mod runs;
 mod runtime;
+mod temporary;
 
 pub use private::private_folder;
 pub use runs::{RunFolder, StateFolder};
 pub use runtime::RuntimeFolder;
+pub use temporary::{Alone, Staging, Wait};

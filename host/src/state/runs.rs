@@ -9,6 +9,7 @@
 //!     owner        held as well, so that others can see it without touching `lock`
 //!     journal.db
 //!     segments/    what pytest wrote and is not in the journal yet
+//!   temporary/     on its way in or out: see `temporary.rs`
 //! ```
 
 use std::fs::File;
@@ -21,9 +22,12 @@ use rustix::process::{Flock, FlockType};
 use sha2::{Digest as _, Sha256};
 
 use super::private_folder;
+use crate::text::hex;
 
 const NAME: &str = ".pytest_host";
-const JOURNAL: &str = "journal.db";
+pub(super) const JOURNAL: &str = "journal.db";
+/// Made with the run and never written to: its time is when the run came here.
+pub(super) const LOCK: &str = "lock";
 
 /// The folder that runs are kept in.
 #[derive(Clone, Debug)]
@@ -65,12 +69,8 @@ impl StateFolder {
         let strategy = etcetera::choose_base_strategy().ok()?;
         let base = strategy.state_dir().unwrap_or_else(|| strategy.data_dir());
         let digest = Sha256::digest(root.as_os_str().as_encoded_bytes());
-        let short: String = digest
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        Some(base.join("pytest-host").join(short))
+        let digest = hex(&digest);
+        Some(base.join("pytest-host").join(digest.get(..16)?))
     }
 
     #[must_use]
@@ -112,17 +112,23 @@ impl StateFolder {
         ids
     }
 
+    /// The folder of a run that somebody else may own.
+    #[must_use]
+    pub fn folder_of(&self, id: &str) -> PathBuf {
+        self.path.join("runs").join(id)
+    }
+
     /// The journal of a run that somebody else may own.
     #[must_use]
     pub fn journal_of(&self, id: &str) -> PathBuf {
-        self.path.join("runs").join(id).join(JOURNAL)
+        self.folder_of(id).join(JOURNAL)
     }
 
     /// Whether somebody owns the run. Only looks: whoever takes it up at this
     /// moment is not refused, as it would be while `lock` was tried.
     #[must_use]
     pub fn is_owned(&self, id: &str) -> bool {
-        File::open(self.path.join("runs").join(id).join("owner")).is_ok_and(|owner| {
+        File::open(self.folder_of(id).join("owner")).is_ok_and(|owner| {
             rustix::process::fcntl_getlk(&owner, &Flock::from(FlockType::WriteLock))
                 .is_ok_and(|holder| holder.is_some())
         })
@@ -134,7 +140,7 @@ impl StateFolder {
     ///
     /// Where its folder cannot be used.
     pub fn take_up(&self, id: &str) -> io::Result<Option<RunFolder>> {
-        RunFolder::own(id, self.path.join("runs").join(id))
+        RunFolder::own(id, self.folder_of(id))
     }
 }
 
@@ -154,7 +160,7 @@ impl RunFolder {
             let options = options.create(true).truncate(false).write(true);
             options.open(path.join(name))
         };
-        let lock = open("lock")?;
+        let lock = open(LOCK)?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),

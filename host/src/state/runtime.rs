@@ -39,13 +39,17 @@ impl RuntimeFolder {
     /// What all runtime folders of this user are in.
     #[must_use]
     pub fn base() -> PathBuf {
-        match std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| Path::new(dir).is_dir()) {
-            Some(runtime) => Path::new(&runtime).join("pytest-host"),
-            None => {
-                let user = rustix::process::geteuid().as_raw();
-                std::env::temp_dir().join(format!("pytest-host-{user}"))
-            }
-        }
+        let user = rustix::process::geteuid().as_raw();
+        let named = std::env::var_os("XDG_RUNTIME_DIR")
+            .map(PathBuf::from)
+            .filter(|runtime| runtime.is_dir())
+            .map(|runtime| runtime.join("pytest-host"));
+        let own = format!("pytest-host-{user}");
+        named
+            .into_iter()
+            .chain([std::env::temp_dir().join(&own)])
+            .find(|base| has_room(base))
+            .unwrap_or_else(|| Path::new("/tmp").join(own))
     }
 
     /// What pytest is told.
@@ -66,8 +70,27 @@ impl RuntimeFolder {
     }
 }
 
+/// Whether a socket in a folder of `base` has a path that is short enough.
+fn has_room(base: &Path) -> bool {
+    /// What fits on every system: macOS has 103 bytes, Linux 107.
+    const LONGEST: usize = 103;
+    base.join("00000000/sock").as_os_str().len() <= LONGEST
+}
+
 impl Drop for RuntimeFolder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_has_a_short_path() {
+        assert!(has_room(Path::new("/run/user/1000/pytest-host")));
+        assert!(!has_room(&Path::new("/run").join("x".repeat(100))));
+        assert!(has_room(&RuntimeFolder::base()));
     }
 }

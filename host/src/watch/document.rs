@@ -113,11 +113,9 @@ impl Document {
     #[must_use]
     pub fn of(watched: &Watched, now: f64) -> Self {
         let run = &watched.run;
-        let (state, problem) = match &watched.state {
-            State::Running => ("running", None),
-            State::Finished => ("finished", None),
-            State::Lost => ("lost", None),
-            State::Unreadable(reason) => ("unreadable", Some(reason.clone())),
+        let problem = match &watched.state {
+            State::Unreadable(reason) => Some(reason.clone()),
+            _ => None,
         };
         let lost = run.lost_workers.iter().map(|(worker, reason)| LostWorker {
             worker: worker.clone(),
@@ -126,7 +124,7 @@ impl Document {
         let running = run.oldest_first();
         Self {
             run: watched.id.clone(),
-            state,
+            state: watched.state.word(),
             problem,
             delivering: watched.is_delivering(),
             started: run.started,

@@ -9,10 +9,12 @@ mod news;
 pub mod plain;
 mod runs;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod view;
-mod words;
+pub mod words;
 
+pub use counts::{Counts, VERDICTS};
 pub use document::Document;
+pub use failure::test;
 pub use news::{News, Teller};
 pub use runs::{State, Watched, Watcher};

@@ -82,10 +82,7 @@ fn head(news: &News, several: bool) -> String {
 
 /// The time of day, here.
 fn clock(seconds: f64) -> String {
-    let whole = std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default();
-    let time = jiff::Timestamp::from_second(whole.as_secs().cast_signed()).unwrap_or_default();
-    let here = time.to_zoned(jiff::tz::TimeZone::system());
-    here.strftime("%H:%M:%S").to_string()
+    crate::clock::local(seconds, "%H:%M:%S")
 }
 
 /// A run as it is now, in several lines.

@@ -29,6 +29,29 @@ pub enum State {
     Unreadable(String),
 }
 
+impl State {
+    /// Of a run whose journal is closed or not, and owned by a core or not.
+    #[must_use]
+    pub fn of(is_closed: bool, is_owned: bool) -> Self {
+        match (is_closed, is_owned) {
+            (true, _) => Self::Finished,
+            (false, true) => Self::Running,
+            (false, false) => Self::Lost,
+        }
+    }
+
+    /// In one word.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Finished => "finished",
+            Self::Lost => "lost",
+            Self::Unreadable(_) => "unreadable",
+        }
+    }
+}
+
 /// A run that is watched.
 #[derive(Default)]
 pub struct Watched {
@@ -91,11 +114,7 @@ impl Watched {
             }
         }
         if !self.behind {
-            self.state = match (self.closed, self.is_owned) {
-                (true, _) => State::Finished,
-                (false, true) => State::Running,
-                (false, false) => State::Lost,
-            };
+            self.state = State::of(self.closed, self.is_owned);
             let delivered = self.sinks.iter().all(|sink| sink.closed);
             if self.closed && delivered && !self.is_owned {
                 self.at_rest = true;

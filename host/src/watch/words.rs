@@ -111,16 +111,23 @@ pub fn state(watched: &Watched) -> String {
     }
 }
 
+/// `12.3 s`, or `1m 26s`
+#[must_use]
+pub fn took(seconds: f64) -> String {
+    if seconds < 60.0 {
+        format!("{seconds:.1} s")
+    } else {
+        age(seconds)
+    }
+}
+
 /// `finished in 12.3 s: 160 passed, 3 failed (exit status 1)`
 #[must_use]
 pub fn finished(watched: &Watched, now: f64) -> String {
     let state = state(watched);
     let how = state.strip_prefix("finished").unwrap_or(&state);
-    let duration = match watched.run.duration(now) {
-        Some(seconds) if seconds < 60.0 => format!(" in {seconds:.1} s"),
-        Some(seconds) => format!(" in {}", age(seconds)),
-        None => String::new(),
-    };
+    let duration = watched.run.duration(now);
+    let duration = duration.map_or_else(String::new, |seconds| format!(" in {}", took(seconds)));
     format!("finished{duration}: {}{how}", counts(&watched.run))
 }
 

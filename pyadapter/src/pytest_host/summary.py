@@ -28,6 +28,8 @@ def finished(sinks: Sequence[Any]) -> tuple[str, bool]:
             counts.append(f"{_events(sink['left'])} left")
         if sink.get("set_aside"):
             counts.append(f"{_events(sink['set_aside'])} set aside")
+        if sink.get("lost"):
+            counts.append(f"{_events(sink['lost'])} lost")
         if counts or error:
             well = False
             parts.append(f"{name}: {', '.join(counts) or 'failed'}{error}")

@@ -1,9 +1,11 @@
 use super::*;
+use crate::config::{Config, Request};
+use crate::dispatch::put_back;
 use crate::guest::bindings::events::SessionEnd;
 use crate::journal::{Draft, Intake, SqliteJournal};
 
 struct Desk {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     journal: SqliteJournal,
     outbox: Outbox,
 }
@@ -28,7 +30,7 @@ impl Desk {
             })
             .unwrap();
         Self {
-            _folder: folder,
+            folder,
             journal,
             outbox: Outbox::default(),
         }
@@ -120,6 +122,116 @@ fn the_end_comes_by_itself_when_nothing_waits() {
     assert_eq!((desk.outbox.cursor(), desk.outbox.waiting()), (4, 0));
 }
 
+/// As after dead letters were put back, the session's end among them.
+#[test]
+fn the_end_waits_for_what_was_put_back() {
+    let mut desk = Desk::new(&["a", "a", "b"]);
+    let end = Event::SessionFinished(SessionEnd {
+        exitstatus: Some(0),
+        reason: None,
+    });
+    desk.journal
+        .append(&Intake {
+            drafts: vec![Draft {
+                time: 0.0,
+                worker: None,
+                event: end,
+            }],
+            closed: true,
+            ..Intake::default()
+        })
+        .unwrap();
+    let config = Config::load(desk.folder.path(), []).unwrap();
+    let request = Request {
+        sinks: Some(vec!["pubdir".into()]),
+        ..Request::default()
+    };
+    for spec in config.select(&request).unwrap() {
+        desk.journal.register(&spec).unwrap();
+    }
+    let mut taken = 0;
+    while taken < 4 {
+        let batch = desk.outbox.next(&desk.journal, 0.0).unwrap();
+        taken += batch.events.len();
+        let undone = batch.events.iter().map(|event| Undone {
+            seq: event.seq,
+            why: Refusal::Reject("no".to_owned()),
+        });
+        let mut progress = desk.outbox.settle(&batch, undone.collect(), 0.0);
+        progress.closed = taken == 4;
+        desk.journal.commit("pubdir", &progress).unwrap();
+        desk.outbox.committed(&progress);
+    }
+    assert_eq!(desk.journal.standing("pubdir").unwrap().set_aside, 4);
+
+    assert_eq!(put_back(&desk.journal, "pubdir").unwrap(), 4);
+    let standing = desk.journal.standing("pubdir").unwrap();
+    assert_eq!((standing.set_aside, standing.closed), (0, false));
+    let later = crate::clock::now() + 1.0;
+    desk.outbox = Outbox::new(standing.cursor, standing.pending);
+    assert_eq!(desk.step(later, &[(1, retry())]), [1, 3]);
+    assert!(desk.step(later, &[]).is_empty());
+    assert!(desk.outbox.next_due().unwrap() > later, "not the end's");
+    assert_eq!(desk.step(later + 60.0, &[]), [1]);
+    assert_eq!(desk.step(later + 60.0, &[]), [2]);
+    assert_eq!(desk.step(later + 60.0, &[]), [4]);
+    assert_eq!(desk.outbox.waiting(), 0);
+}
+
+#[test]
+fn what_is_tried_again_is_no_larger_than_a_batch() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = SqliteJournal::open(&folder.path().join("journal.db")).unwrap();
+    let long = "x".repeat(BATCH.bytes / 2);
+    let drafts = ["a", "b", "c"].map(|test| Draft {
+        time: 0.0,
+        worker: None,
+        event: Event::TestStarted((format!("{test}{long}"), 1)),
+    });
+    let intake = Intake {
+        drafts: drafts.to_vec(),
+        ..Intake::default()
+    };
+    journal.append(&intake).unwrap();
+    let waiting = (1..=3).map(|seq| Pending {
+        seq,
+        due: 0.0,
+        attempts: 1,
+        why: String::new(),
+        key: Some(format!(" {seq}")),
+    });
+    let outbox = Outbox::new(3, waiting.collect());
+    let offered = outbox.next(&journal, 1.0).unwrap().events;
+    assert_eq!(offered.iter().map(|e| e.seq).collect::<Vec<_>>(), [1]);
+}
+
+#[test]
+fn one_at_a_time_a_test_stays_in_order_too() {
+    let mut desk = Desk::new(&["a", "a", "b", "a"]);
+    let batch = desk.outbox.next(&desk.journal, 0.0).unwrap();
+    let mut offered = Vec::new();
+    for index in 0..batch.events.len() {
+        let single = desk.outbox.only(&batch, index).unwrap();
+        offered.extend(single.events.iter().map(|event| event.seq));
+        let undone = single.events.iter().filter(|event| event.seq == 1);
+        let undone = undone.map(|event| Undone {
+            seq: event.seq,
+            why: retry(),
+        });
+        let progress = desk.outbox.settle(&single, undone.collect(), 0.0);
+        desk.outbox.committed(&progress);
+    }
+    assert_eq!(
+        offered,
+        [1, 3],
+        "the other events of a wait behind its first"
+    );
+    assert_eq!((desk.outbox.cursor(), desk.outbox.waiting()), (4, 3));
+    assert_eq!(desk.step(10.0, &[]), [1]);
+    assert_eq!(desk.step(10.0, &[]), [2]);
+    assert_eq!(desk.step(10.0, &[]), [4]);
+}
+
 #[test]
 fn what_can_never_be_handled_is_set_aside() {
     let desk = Desk::new(&["a"]);
@@ -144,11 +256,11 @@ fn what_can_never_be_handled_is_set_aside() {
 fn one_event_at_a_time_moves_the_cursor_one_by_one() {
     let desk = Desk::new(&["a", "b"]);
     let batch = desk.outbox.next(&desk.journal, 0.0).unwrap();
-    let first = Outbox::only(&batch, 0).unwrap();
+    let first = desk.outbox.only(&batch, 0).unwrap();
     assert_eq!(desk.outbox.settle(&first, Vec::new(), 0.0).cursor, 1);
-    let last = Outbox::only(&batch, 1).unwrap();
+    let last = desk.outbox.only(&batch, 1).unwrap();
     assert_eq!(desk.outbox.settle(&last, Vec::new(), 0.0).cursor, 2);
-    assert!(Outbox::only(&batch, 2).is_none());
+    assert!(desk.outbox.only(&batch, 2).is_none());
 }
 
 #[test]

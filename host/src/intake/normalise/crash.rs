@@ -1,13 +1,13 @@
 //! A test took its worker down: the controller says so in the worker's place.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use super::{Draft, Failure, Item, Normaliser, Phase, Report, Verdict, convert, unknown};
 use crate::guest::bindings::events::{Event, TestEnd};
 use crate::protocol::frame;
 
 /// What the controller says of a worker's end.
-#[derive(Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Crash {
     pub t: f64,
     pub nodeid: String,
@@ -15,11 +15,14 @@ pub struct Crash {
     pub message: String,
 }
 
+/// By worker.
+pub type EarlyCrashes = BTreeMap<String, Vec<Crash>>;
+
 /// Crashes of tests whose start was not read, since a worker's words and its
 /// controller's are in different files.
 #[derive(Debug, Default)]
 pub struct Crashes {
-    early: HashMap<String, Vec<Crash>>,
+    pub early: EarlyCrashes,
     /// Workers of which everything was read.
     ended: HashSet<String>,
 }

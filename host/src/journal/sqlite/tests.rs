@@ -26,6 +26,21 @@ const ALL: BatchLimit = BatchLimit {
 };
 
 #[test]
+fn a_journal_of_the_first_format_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("journal.db");
+    drop(SqliteJournal::open(&file).unwrap());
+    let old = rusqlite::Connection::open(&file).unwrap();
+    old.execute_batch("ALTER TABLE processes DROP COLUMN unsaid; PRAGMA user_version = 1")
+        .unwrap();
+    drop(old);
+    let journal = SqliteJournal::open(&file).unwrap();
+    assert_eq!(journal.positions().unwrap().len(), 0);
+    drop(journal);
+    drop(SqliteJournal::open(&file).unwrap());
+}
+
+#[test]
 fn events_come_back_in_order_and_numbered() {
     let (_folder, journal) = journal();
     let head = journal.append(&drafts(3)).unwrap();
@@ -37,7 +52,7 @@ fn events_come_back_in_order_and_numbered() {
         Event::TestStarted(("t.py::test_2".into(), 1))
     );
     assert_eq!(events[0].worker.as_deref(), Some("gw0"));
-    assert_eq!(journal.pick(&[3, 1]).unwrap().len(), 2);
+    assert_eq!(journal.pick(&[3, 1], usize::MAX).unwrap().len(), 2);
 }
 
 #[test]
@@ -67,6 +82,7 @@ fn intake_goes_on_where_it_was() {
         pid: 12,
         worker: Some("gw1".into()),
         collection: Some("abc".into()),
+        unsaid: Some("{}".into()),
     };
     let items = Items {
         collection: "abc".into(),
@@ -90,7 +106,8 @@ fn intake_goes_on_where_it_was() {
         journal.head().unwrap(),
         Head {
             last: 1,
-            closed: true
+            closed: true,
+            lost: 0
         }
     );
 }
@@ -150,6 +167,25 @@ fn a_sinks_progress_is_one_thing() {
     assert!(standing.pending.is_empty());
     assert_eq!(standing.state.keys().collect::<Vec<_>>(), ["l"]);
     assert_eq!(standing.error.as_deref(), Some("late"));
+}
+
+#[test]
+fn an_event_that_is_missing_is_not_passed_over() {
+    let (folder, journal) = journal();
+    journal.append(&drafts(3)).unwrap();
+    let connection = Connection::open(folder.path().join("journal.db")).unwrap();
+    connection
+        .execute("DELETE FROM events WHERE seq = 2", [])
+        .unwrap();
+    let problem = journal.read(0, ALL).unwrap_err().to_string();
+    assert_eq!(
+        problem,
+        "the journal is damaged: events are missing, 2 is the first"
+    );
+    assert!(matches!(
+        journal.pick(&[1, 2], usize::MAX),
+        Err(JournalError::Missing(2))
+    ));
 }
 
 #[test]

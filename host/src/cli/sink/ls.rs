@@ -1,19 +1,17 @@
-//! `host sink …`: looks at the sinks.
+//! `host sink ls`: the sinks that can be named.
 
 use std::process::ExitCode;
 
-use super::context;
+use crate::cli::context;
 use crate::config::{Config, ModuleSource, Request};
 
-#[derive(Debug, clap::Subcommand)]
-pub enum Command {
-    /// List the sinks that can be named
-    #[command(after_help = "Examples:\n  host sink ls\n  host sink ls --json")]
-    Ls {
-        /// Print as JSON
-        #[arg(long)]
-        json: bool,
-    },
+/// List the sinks that can be named
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  host sink ls\n  host sink ls --json")]
+pub struct Args {
+    /// Print as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, serde::Serialize)]
@@ -27,12 +25,11 @@ struct Listed {
     settings: Vec<String>,
 }
 
-pub fn run(command: &Command) -> anyhow::Result<ExitCode> {
-    let Command::Ls { json } = command;
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     context::log_to_terminal();
     let config = context::config(&context::directory()?)?;
     let listed = list(&config)?;
-    if *json {
+    if args.json {
         println!("{}", serde_json::to_string_pretty(&listed)?);
     } else {
         print!("{}", table(&listed));

@@ -1,0 +1,19 @@
+//! `host sink …`: looks at the sinks.
+
+mod dead_letters;
+mod ls;
+
+use std::process::ExitCode;
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    Ls(ls::Args),
+    DeadLetters(dead_letters::Args),
+}
+
+pub fn run(command: &Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Ls(args) => ls::run(args),
+        Command::DeadLetters(args) => dead_letters::run(args),
+    }
+}
