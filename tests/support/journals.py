@@ -37,6 +37,19 @@ def left(journal: Path) -> dict[str, int]:
         return dict(found.fetchall())
 
 
+def offered(journal: Path) -> dict[str, int]:
+    """Up to which event each sink was offered them."""
+    with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection:
+        return dict(connection.execute("SELECT name, cursor FROM sinks").fetchall())
+
+
+def last(journal: Path) -> int:
+    """The number of the last event."""
+    with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection:
+        (seq,) = connection.execute("SELECT max(seq) FROM events").fetchone()
+        return int(seq)
+
+
 def damage(journal: Path) -> None:
     """Nothing but its header is left."""
     with closing(sqlite3.connect(journal)) as connection:

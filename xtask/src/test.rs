@@ -15,12 +15,15 @@ use crate::{
 
 /// Does all the set-up and runs every test
 ///
-/// Example: cargo xtask test --real
+/// Examples: cargo xtask test --real; cargo xtask test -- e2e/test_watch.py -k once
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Run suites of other projects, fetched from the package index, instead
     #[arg(long)]
     real: bool,
+    /// Run end-to-end tests alone: these, as pytest has them
+    #[arg(last = true, value_name = "PYTEST ARGS", conflicts_with = "real")]
+    end_to_end: Vec<String>,
 }
 
 /// The oldest pytest that is supported, one in between, the newest; each with plugins that fit it.
@@ -78,7 +81,8 @@ const TOOLS: [&str; 4] = [
 pub fn run_command(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let mut steps = Steps::new();
     steps.step("guests", || guests::build_all(workspace))?;
-    if !arguments.real {
+    let everything = !arguments.real && arguments.end_to_end.is_empty();
+    if everything {
         steps.step("format", || format(workspace))?;
         steps.step("clippy", || clippy(workspace))?;
         steps.step("tests of host and xtask", || rust_tests(workspace))?;
@@ -92,11 +96,16 @@ pub fn run_command(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
             real(workspace, &environments)
         })?;
     } else {
-        for environment in &environments {
+        for environment in environments.iter().filter(|_| everything) {
             let name = format!("tests of the adapter, {}", environment.name);
             steps.step(&name, || adapter_tests(workspace, environment))?;
         }
-        steps.step("end to end", || end_to_end(workspace, &environments))?;
+        let which = if everything {
+            &["e2e".to_owned()]
+        } else {
+            arguments.end_to_end.as_slice()
+        };
+        steps.step("end to end", || end_to_end(workspace, &environments, which))?;
     }
     steps.summary();
     Ok(())
@@ -225,13 +234,14 @@ fn adapter_tests(workspace: &Workspace, environment: &Environment) -> Result<()>
         .status()
 }
 
-fn end_to_end(workspace: &Workspace, environments: &[Environment]) -> Result<()> {
+fn end_to_end(workspace: &Workspace, environments: &[Environment], which: &[String]) -> Result<()> {
     let (newest, others) = environments.split_last().context("no environment")?;
     let others = std::env::join_paths(others.iter().map(|other| other.venv.program("python")))?;
     let hypothesis = newest.venv.aside("hypothesis", &HYPOTHESIS)?;
     pytest(newest)
         .env("PYTHONPATH", hypothesis)
-        .args(["-n", "2", "e2e"])
+        .args(["-n", "2"])
+        .args(which)
         .current_dir(workspace.path("tests"))
         .env("PYTEST_HOST_TEST_PYTHONS", others)
         .env(
