@@ -48,6 +48,8 @@ class Core:
         self.sinks: list[Message] | None = [
             {"name": "publish", "delivered": 3, "set_aside": 0, "left": 0, "error": None}
         ]
+        #: The `refused` of `finished`, where there is any.
+        self.refused: list[str] = []
         #: As a core that dies does.
         self.drop_after_welcome = False
         #: Sent in answer to `finish`, before all else.
@@ -119,7 +121,8 @@ class Core:
                     if self.late_refusal is not None:
                         send({"type": "refused", "message": self.late_refusal})
                     if self.sinks is not None:
-                        send({"type": "finished", "run": RUN, "sinks": self.sinks})
+                        finished = {"type": "finished", "run": RUN, "sinks": self.sinks}
+                        send({**finished, **({"refused": self.refused} if self.refused else {})})
 
     def frames(self, process: str = "main", *kinds: str) -> list[segments.Frame]:
         """Frames of the processes whose name starts so, all or those of some kinds."""

@@ -89,6 +89,16 @@ def test_final_line(
         assert result.stdout.lines[-1] == line
 
 
+def test_changes_that_were_refused(pytester: pytest.Pytester, core: Core, report: Run) -> None:
+    core.refused = ["host.toml:3: not valid TOML"]
+    pytester.makepyfile(PASS)
+    result = report("-q", inprocess=True)
+    assert result.ret == 0
+    assert result.stdout.lines[-1] == (
+        "pytest-host: publish 3 delivered; not taken over: host.toml:3: not valid TOML"
+    )
+
+
 def test_somebody_else_waits(pytester: pytest.Pytester, core: Core, report: Run) -> None:
     core.welcome = {"finish": False}
     pytester.makepyfile(PASS)

@@ -104,8 +104,14 @@ fn tell(finished: Option<&Finished>) {
         Some(Finished { run: None, .. }) => eprintln!(
             "host: no pytest session reported to this host; is pytest-host installed where pytest ran?"
         ),
-        Some(Finished { sinks, earlier, .. }) => {
+        Some(Finished {
+            sinks,
+            earlier,
+            refused,
+            ..
+        }) => {
             eprint!("{}", summary::lines(sinks));
+            eprint!("{}", summary::refused(refused));
             eprint!("{}", summary::earlier(earlier));
             if let Some(advice) = summary::advice(sinks) {
                 eprintln!("{advice}");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::protocol::message::{Earlier, SinkReport};
+use crate::text::printable;
 
 /// A bar on standard error, where that is a terminal.
 pub struct Bar {
@@ -50,6 +51,7 @@ impl Bar {
 /// ```text
 /// host: publish  163 events delivered
 /// host: pubdir   160 events delivered, 3 set aside, 25 left (connection refused)
+/// host: mine     163 events delivered, swapped 3 times
 /// ```
 #[must_use]
 pub fn lines(sinks: &[SinkReport]) -> String {
@@ -96,6 +98,16 @@ fn standing(sink: &SinkReport) -> String {
     if sink.lost > 0 {
         let _ = write!(text, ", {} lost", sink.lost);
     }
+    match sink.swapped {
+        0 => {}
+        1 => text.push_str(", swapped once"),
+        times => {
+            let _ = write!(text, ", swapped {times} times");
+        }
+    }
+    if sink.removed {
+        text.push_str(", removed");
+    }
     if let Some(error) = sink
         .error
         .as_ref()
@@ -104,6 +116,19 @@ fn standing(sink: &SinkReport) -> String {
         let _ = write!(text, " ({error})");
     }
     text
+}
+
+/// Why changes were not taken over, one line each.
+///
+/// ```text
+/// host: not taken over: sink mine: sinks/mine.wasm is not WebAssembly
+/// ```
+#[must_use]
+pub fn refused(changes: &[String]) -> String {
+    let lines = changes.iter().map(|why| printable(why));
+    lines.fold(String::new(), |text, why| {
+        text + "host: not taken over: " + &why + "\n"
+    })
 }
 
 /// What to do about what is left.
@@ -126,8 +151,8 @@ mod tests {
             delivered: 160,
             set_aside,
             left,
-            lost: 0,
             error: error.map(str::to_owned),
+            ..SinkReport::default()
         };
         let sinks = [
             sink("publish", 0, 0, Some("long mended")),
@@ -142,6 +167,16 @@ mod tests {
             sinks: sinks.to_vec(),
         }];
         insta::assert_snapshot!(earlier(&runs), @"host: run 2026-a from before: publish 160 events delivered; pubdir 160 events delivered, 3 set aside, 25 left (connection refused)");
+        let swapped = |times| SinkReport {
+            swapped: times,
+            removed: times == 1,
+            ..sinks[1].clone()
+        };
+        insta::assert_snapshot!(lines(&[swapped(1), swapped(3)]), @r"
+        host: pubdir  160 events delivered, 3 set aside, 25 left, swapped once, removed (connection refused)
+        host: pubdir  160 events delivered, 3 set aside, 25 left, swapped 3 times (connection refused)
+        ");
+        insta::assert_snapshot!(refused(&["host.toml:3: not valid TOML".into()]), @"host: not taken over: host.toml:3: not valid TOML");
         assert!(advice(&sinks).is_some());
         assert!(advice(&sinks[..1]).is_none());
     }

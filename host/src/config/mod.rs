@@ -86,6 +86,27 @@ impl Config {
         directory: &Path,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, BadInput> {
+        Self::read(directory, file::find(directory)?, environment)
+    }
+
+    /// Reads the same file once more, with the variables of `environment` on top.
+    /// Another one that has come to be nearer is not looked for.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load), and where the file is gone.
+    pub fn again(
+        &self,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, BadInput> {
+        Self::read(&self.directory, self.file.clone(), environment)
+    }
+
+    fn read(
+        directory: &Path,
+        file: Option<PathBuf>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, BadInput> {
         let mut config = Self {
             directory: directory.to_owned(),
             file: None,
@@ -96,7 +117,7 @@ impl Config {
             keep: Keep::default(),
             tables: BTreeMap::new(),
         };
-        if let Some(found) = file::find(directory)? {
+        if let Some(found) = file {
             let assignments = file::read(&found, directory)?;
             config.file = Some(found);
             config.apply(assignments)?;

@@ -83,6 +83,22 @@ impl SinkSpec {
         Value::Object(table).to_string()
     }
 
+    /// Whether the two are the same, on whatever lines of a file they were written.
+    #[must_use]
+    pub fn comes_to_the_same_as(&self, other: &Self) -> bool {
+        self.without_lines() == other.without_lines()
+    }
+
+    fn without_lines(&self) -> Self {
+        let mut spec = self.clone();
+        for setting in spec.settings.values_mut() {
+            if let Origin::File { line, .. } = &mut setting.origin {
+                *line = 0;
+            }
+        }
+        spec
+    }
+
     /// Where `path`, a folder that the sink asks for, is on this machine: relative
     /// to the file that it was written in, or to the working directory.
     #[must_use]

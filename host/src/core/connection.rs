@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,39 +10,57 @@ use tokio::io::BufReader;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
+use super::change::Plan;
 use super::lines::{read_line, write_line};
 use super::run::Run;
-use super::server::{Core, LOOK, load_aside, selected};
-use crate::config::{BadInput, SinkSpec};
+use super::server::{Core, LOOK, load_aside};
+use crate::config::SinkSpec;
 use crate::guest::sink::Sink;
 use crate::intake::Command;
 use crate::protocol::PROTOCOL;
-use crate::protocol::message::{Finished, FromAdapter, FromHost, Hello, Role, Welcome};
+use crate::protocol::message::{Finished, FromAdapter, FromHost, Hello, Role, Swap, Welcome};
 
 const SEGMENT_BYTES: u64 = 1 << 20;
 const UNREAD_BYTES: u64 = 64 << 20;
 
 impl Core {
-    /// Serves one process of the adapter until it closes its connection.
+    /// Serves one process of the adapter until it closes its connection, or carries out
+    /// what somebody else asks for.
     pub async fn attend(&self, stream: UnixStream) -> io::Result<()> {
         let (reader, mut writer) = stream.into_split();
         let mut reader = BufReader::new(reader);
-        let Some(FromAdapter::Hello(hello)) = read_line(&mut reader).await? else {
-            return Ok(());
+        let first = read_line(&mut reader).await?;
+        let (token, protocol) = match &first {
+            Some(FromAdapter::Hello(hello)) => (&hello.token, hello.protocol),
+            Some(FromAdapter::Swap(swap)) => (&swap.token, swap.protocol),
+            _ => return Ok(()),
         };
-        if hello.token != self.token {
+        if *token != self.token {
             return refuse(&mut writer, "wrong token".into()).await;
         }
-        if hello.protocol != PROTOCOL {
+        if protocol != PROTOCOL {
             let message = format!(
-                "the adapter speaks protocol {}, this host {PROTOCOL}: install the same version of both",
-                hello.protocol
+                "the adapter speaks protocol {protocol}, this host {PROTOCOL}: install the same version of both"
             );
             return refuse(&mut writer, message).await;
         }
-        match hello.role {
-            Role::Session => self.session(*hello, reader, writer).await,
-            Role::Worker => self.worker(*hello, reader, writer).await,
+        match first {
+            Some(FromAdapter::Hello(hello)) => match hello.role {
+                Role::Session => self.session(*hello, reader, writer).await,
+                Role::Worker => self.worker(*hello, reader, writer).await,
+            },
+            Some(FromAdapter::Swap(swap)) => self.swap(swap, writer).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn swap(&self, swap: Swap, mut writer: OwnedWriteHalf) -> io::Result<()> {
+        let Swap {
+            run, sink, module, ..
+        } = swap;
+        match self.swap_by_hand(&run, &sink, module).await {
+            Ok(()) => write_line(&mut writer, &FromHost::Swapped { run, sink }).await,
+            Err(message) => refuse(&mut writer, message).await,
         }
     }
 
@@ -80,7 +99,8 @@ impl Core {
     ) -> io::Result<()> {
         // One that is refused counts too: there is nobody else to wait for.
         self.count(|open| open.sessions += 1);
-        let specs = match self.specs(&hello) {
+        let plan = self.plan(&hello);
+        let specs = match plan.select(&self.newest()) {
             Ok(specs) => specs,
             Err(bad) => return refuse(&mut writer, bad.to_string()).await,
         };
@@ -105,7 +125,7 @@ impl Core {
         join(&run, &hello);
         let accepted =
             match welcome(&run, self.config.text, self.request.is_none(), &mut writer).await {
-                Ok(()) => self.load_and_deliver(&run, specs, &mut writer).await,
+                Ok(()) => self.load_and_deliver(&run, specs, plan, &mut writer).await,
                 Err(gone) => Err(gone),
             };
         if accepted.is_ok() {
@@ -132,6 +152,9 @@ impl Core {
     /// A new run for these sinks.
     fn begin(&self, specs: &[SinkSpec]) -> Result<Run, String> {
         let folder = self.state.new_run().map_err(|error| error.to_string())?;
+        if let Err(error) = folder.announce(&self.address) {
+            tracing::warn!("no sink of {} can be swapped by hand: {error}", folder.id);
+        }
         let run = Run::start_within(folder, self.config.journal);
         // Before pytest is welcomed: what it writes from then on has somewhere to go,
         // even where this core ends while it loads the sinks.
@@ -139,8 +162,8 @@ impl Core {
             .map_err(|error| error.to_string())
     }
 
-    /// What a session asks for, checked as far as it can be without a guest.
-    fn specs(&self, hello: &Hello) -> Result<Vec<SinkSpec>, BadInput> {
+    /// What a session asks for.
+    fn plan(&self, hello: &Hello) -> Plan {
         let mut request = hello.request.clone().unwrap_or_default();
         request.option_set = std::mem::take(&mut request.set);
         if let Some(own) = &self.request {
@@ -149,24 +172,26 @@ impl Core {
             }
             request.set.clone_from(&own.set);
         }
-        let mut config = self.config.clone();
-        if let Some(directory) = &hello.directory {
-            config.directory.clone_from(directory);
-        }
-        selected(&config, &request)
+        let directory = hello.directory.as_ref();
+        let directory = directory.unwrap_or(&self.config.directory);
+        Plan::new(directory.clone(), request)
     }
 
     async fn load_and_deliver(
         &self,
         run: &Arc<Run>,
         specs: Vec<SinkSpec>,
+        mut plan: Plan,
         writer: &mut OwnedWriteHalf,
     ) -> io::Result<()> {
+        let ready = match self.replaced.load(Ordering::Relaxed) {
+            true => [].as_slice(),
+            false => self.sinks.as_slice(),
+        };
         let (loaded, to_load): (Vec<_>, Vec<_>) = specs
             .iter()
-            .partition(|spec| self.sinks.iter().any(|sink| sink.spec == **spec));
-        let same: Vec<Sink> = self
-            .sinks
+            .partition(|spec| ready.iter().any(|sink| sink.spec == **spec));
+        let same: Vec<Sink> = ready
             .iter()
             .filter(|sink| loaded.contains(&&sink.spec))
             .cloned()
@@ -179,6 +204,12 @@ impl Core {
         if let Err(error) = run.deliver(&sinks) {
             return refused(writer, error.to_string()).await;
         }
+        plan.begin(&sinks);
+        if let Some(folder) = run.folder() {
+            let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+            plans.insert(folder.id.clone(), plan);
+        }
+        self.changes.notify_one();
         let names = sinks.iter().map(|sink| sink.spec.name.clone()).collect();
         // An adapter that has gone already is followed all the same.
         let _ = write_line(writer, &FromHost::Ready { sinks: names }).await;
@@ -205,6 +236,7 @@ impl Core {
                 run: run.folder().map(|folder| folder.id.clone()),
                 sinks: run.reports(),
                 earlier: Vec::new(),
+                refused: run.changes().lines(),
             };
             if write_line(writer, &FromHost::Finished(finished))
                 .await

@@ -1,11 +1,14 @@
 //! The host core: takes sessions in over its socket, and runs their sinks.
 
+mod change;
+mod changes;
 mod connection;
 mod left;
 mod lines;
 mod run;
 mod server;
 mod take_up;
+mod watch;
 
 pub use left::{Left, Living, Refused};
 pub use lines::{read_line, write_line};

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::changes::Changes;
+
 use crate::config::{BadInput, SinkSpec};
-use crate::dispatch::{self, Phase, SinkHandle, Standing};
+use crate::dispatch::{self, Order, Orders, Phase, Refused, SinkHandle, Standing};
 use crate::guest::sink::Sink;
 use crate::intake::{Command, Follower, is_running};
 use crate::journal::{self, Head, Journal, JournalError, SqliteJournal, Tail};
@@ -36,6 +38,7 @@ pub struct Run {
     follower: Mutex<Option<JoinHandle<()>>>,
     head: watch::Receiver<Head>,
     sinks: Mutex<Vec<SinkHandle>>,
+    changes: Changes,
     /// Processes that had not said goodbye when the run was taken up.
     open: Vec<u32>,
     /// Let go of last, when the journal is closed.
@@ -69,6 +72,7 @@ impl Run {
                 follower: Mutex::default(),
                 head: watch::channel(head).1,
                 sinks: Mutex::default(),
+                changes: Changes::default(),
                 open: Vec::new(),
             });
         }
@@ -111,6 +115,7 @@ impl Run {
             follower: Mutex::new(Some(follower)),
             head,
             sinks: Mutex::default(),
+            changes: Changes::default(),
             open: Vec::new(),
         })
     }
@@ -169,7 +174,7 @@ impl Run {
         Ok(())
     }
 
-    /// Writes the sinks down and starts a worker for each.
+    /// Writes the sinks down and starts a worker for each, in place of one that has ended.
     ///
     /// # Errors
     ///
@@ -186,9 +191,74 @@ impl Run {
                         path: PathBuf::from(&sink.spec.name),
                         error,
                     })?;
+            running.retain(|other| other.sink.spec.name != sink.spec.name);
             running.push(handle);
         }
         Ok(())
+    }
+
+    /// What became of changes since the run began.
+    #[must_use]
+    pub fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    /// A sink of the run, as it is now.
+    #[must_use]
+    pub fn sink(&self, name: &str) -> Option<Sink> {
+        self.with_sink(name, |handle| handle.sink.clone())
+    }
+
+    /// Lets `sink` take over from the one of its name, between two batches.
+    ///
+    /// # Errors
+    ///
+    /// Why the other one goes on.
+    pub async fn swap(&self, sink: Sink) -> Result<(), Refused> {
+        let name = sink.spec.name.clone();
+        let orders = self.orders(&name).ok_or(Refused::Over)?;
+        orders.give(Order::Swap(Box::new(sink.clone()))).await?;
+        self.with_sink(&name, |handle| handle.sink = sink);
+        Ok(())
+    }
+
+    /// Lets `sink` take over from the one of its name, or adds it to the run: one that
+    /// is new gets all of it, one that was removed what it has missed.
+    ///
+    /// # Errors
+    ///
+    /// Why that is not so.
+    pub async fn put(&self, sink: Sink) -> Result<(), Refused> {
+        let name = sink.spec.name.clone();
+        if self.orders(&name).is_some() {
+            match self.swap(sink.clone()).await {
+                Err(Refused::Over) if self.was_removed(&name) => {}
+                swapped => return swapped,
+            }
+        }
+        self.deliver(&[sink])
+            .map_err(|error| Refused::Bad(error.to_string()))?;
+        tracing::info!(sink = %name, "added");
+        Ok(())
+    }
+
+    /// Takes a sink out of the run, between two batches.
+    ///
+    /// # Errors
+    ///
+    /// Where it has all of the run, or cannot be taken out.
+    pub async fn remove(&self, name: &str) -> Result<(), Refused> {
+        let orders = self.orders(name).ok_or(Refused::Over)?;
+        orders.give(Order::Remove).await
+    }
+
+    fn orders(&self, name: &str) -> Option<Orders> {
+        self.with_sink(name, |handle| handle.orders.clone())
+    }
+
+    fn was_removed(&self, name: &str) -> bool {
+        self.with_sink(name, |handle| handle.standing.borrow().is_removed())
+            .unwrap_or(false)
     }
 
     /// How far the journal is filled.
@@ -304,6 +374,12 @@ impl Run {
         self.with_sinks(|sink| wanted(sink.standing.borrow().phase))
             .into_iter()
             .all(|is| is)
+    }
+
+    fn with_sink<T>(&self, name: &str, work: impl FnOnce(&mut SinkHandle) -> T) -> Option<T> {
+        let mut sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut named = sinks.iter_mut();
+        named.find(|sink| sink.sink.spec.name == name).map(work)
     }
 
     fn with_sinks<T>(&self, each: impl FnMut(&SinkHandle) -> T) -> Vec<T> {

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWrite;
 use tokio::net::UnixListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
+use super::change::Plan;
 use super::lines::write_line;
 use super::run::{Run, load};
 use super::take_up::TakeUp;
@@ -58,6 +60,16 @@ pub struct Core {
     pub(super) runs: Mutex<BTreeMap<String, Arc<Run>>>,
     pub(super) open: Mutex<Open>,
     pub(super) take_up: TakeUp,
+    /// Where this core is reached.
+    pub(super) address: PathBuf,
+    /// `config`, as it has become since.
+    pub(super) newest: Mutex<Config>,
+    /// Some sink is not what it was in `sinks` any more.
+    pub(super) replaced: AtomicBool,
+    /// What each run follows, by its name.
+    pub(super) plans: Mutex<BTreeMap<String, Plan>>,
+    /// Told of each change to what runs follow.
+    pub(super) changes: Arc<Notify>,
 }
 
 /// Connections, to know when nobody is there.
@@ -101,6 +113,7 @@ pub async fn serve(
         let _ = write_line(output, &FromHost::Ready { sinks: names }).await;
     }
     let core = Arc::new(Core {
+        newest: Mutex::new(config.clone()),
         config,
         request: launch.request,
         sinks,
@@ -110,12 +123,17 @@ pub async fn serve(
         forbidden,
         runs: Mutex::default(),
         open: Mutex::default(),
+        address: runtime.address().to_owned(),
+        replaced: AtomicBool::default(),
+        plans: Mutex::default(),
+        changes: Arc::default(),
     });
     let drain = launch
         .drain_timeout
         .and_then(|s| Duration::try_from_secs_f64(s).ok())
         .unwrap_or(DRAIN);
     tokio::spawn(accept(Arc::clone(&core), listener));
+    tokio::spawn(Arc::clone(&core).follow());
     core.live(drain, input, output).await;
     core.end().await;
     Ok(())
@@ -261,6 +279,7 @@ impl Core {
             run,
             sinks: self.reports(),
             earlier: self.take_up.earlier(),
+            refused: self.refused(),
         };
         let _ = write_line(output, &FromHost::Finished(finished)).await;
     }
@@ -275,12 +294,25 @@ impl Core {
                     other.set_aside += report.set_aside;
                     other.left += report.left;
                     other.lost += report.lost;
+                    other.swapped += report.swapped;
+                    other.removed |= report.removed;
                     other.error = report.error.or(other.error.take());
                 }
                 None => all.push(report),
             }
         }
         all
+    }
+
+    /// Changes that were refused and are not put right.
+    fn refused(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self
+            .runs()
+            .iter()
+            .flat_map(|run| run.changes().lines())
+            .collect();
+        lines.dedup();
+        lines
     }
 
     async fn end(&self) {

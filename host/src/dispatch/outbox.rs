@@ -80,6 +80,34 @@ impl Outbox {
         self.fronts().map(|event| event.due).min_by(f64::total_cmp)
     }
 
+    /// What waits is offered at once: why it was put off was another's to say.
+    pub fn hurry(&mut self, now: f64) {
+        for event in self.pending.values_mut() {
+            event.due = event.due.min(now);
+        }
+    }
+
+    /// What comes of leaving everything that waits undelivered: it is set aside,
+    /// and nothing more is offered.
+    #[must_use]
+    pub fn abandon(&self, now: f64) -> Progress {
+        let letter = |event: &Pending| DeadLetter {
+            seq: event.seq,
+            why: if event.why.is_empty() {
+                "its sink was removed while it waited".to_owned()
+            } else {
+                format!("its sink was removed while it waited: {}", event.why)
+            },
+            time: now,
+        };
+        Progress {
+            removed: true,
+            settled: self.pending.keys().copied().collect(),
+            dead: self.pending.values().map(letter).collect(),
+            ..Progress::default()
+        }
+    }
+
     /// What can be offered at `now`: first what is due again, then what is new.
     ///
     /// # Errors

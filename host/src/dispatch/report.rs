@@ -1,6 +1,6 @@
 //! How far a sink has come.
 
-use crate::journal::{self, Head, Progress, Seq};
+use crate::journal::{self, BEYOND, Head, Progress, Seq};
 use crate::protocol::message::SinkReport;
 
 /// What a sink's worker is doing.
@@ -26,6 +26,10 @@ pub struct Standing {
     waiting: u64,
     delivered: u64,
     set_aside: u64,
+    /// How often another module or other settings took over.
+    swapped: u64,
+    /// It was taken out of the run.
+    removed: bool,
     /// The last thing that went wrong.
     pub error: Option<String>,
 }
@@ -41,8 +45,33 @@ impl Standing {
             waiting: known.pending.len() as u64,
             delivered: known.delivered,
             set_aside: known.set_aside,
+            swapped: 0,
+            removed: false,
             error: known.error.clone(),
         }
+    }
+
+    /// As the journal has it, for a worker that begins anew.
+    pub fn renew(&mut self, known: &journal::Standing) {
+        *self = Self {
+            swapped: self.swapped,
+            removed: self.removed,
+            ..Self::new(&self.name, known)
+        };
+    }
+
+    /// Another one goes on with the sink's work.
+    pub fn swapped(&mut self) {
+        self.swapped += 1;
+        if self.set_aside == 0 {
+            // What went wrong went wrong with the one before.
+            self.error = None;
+        }
+    }
+
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        self.removed
     }
 
     #[must_use]
@@ -57,6 +86,10 @@ impl Standing {
         self.delivered += progress.delivered;
         self.set_aside += progress.dead.len() as u64;
         self.error.clone_from(&progress.error);
+        if progress.removed {
+            self.cursor = BEYOND;
+            self.removed = true;
+        }
     }
 
     /// For people: against the journal as it is now.
@@ -68,6 +101,8 @@ impl Standing {
             set_aside: self.set_aside,
             left: head.last.saturating_sub(self.cursor) + self.waiting,
             lost: head.lost,
+            swapped: self.swapped,
+            removed: self.removed,
             error: self.error.clone(),
         }
     }

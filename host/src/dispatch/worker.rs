@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
+use super::ending::Ending;
+use super::order::{self, Orders, Told};
 use super::outbox::{Batch, Outbox};
 use super::report::{Phase, Standing};
 use crate::clock;
@@ -36,7 +38,10 @@ pub enum Control {
 /// A running worker.
 #[derive(Debug)]
 pub struct SinkHandle {
+    /// What it was started with, or took over last.
+    pub sink: Sink,
     pub standing: watch::Receiver<Standing>,
+    pub orders: Orders,
     control: watch::Sender<Control>,
 }
 
@@ -58,6 +63,8 @@ pub fn spawn(
     head: watch::Receiver<Head>,
 ) -> std::io::Result<SinkHandle> {
     let (control, controlled) = watch::channel(Control::default());
+    let (sender, orders) = mpsc::channel(1);
+    let started = sink.clone();
     let known = journal.standing(&sink.spec.name).unwrap_or_default();
     let first = Standing::new(&sink.spec.name, &known);
     let (standing, watched) = watch::channel(first);
@@ -80,12 +87,16 @@ pub fn spawn(
             journal,
             head,
             control: controlled,
+            orders,
+            told: None,
             standing,
         };
         runtime.block_on(worker.run());
     })?;
     Ok(SinkHandle {
+        sink: started,
         standing: watched,
+        orders: Orders(sender),
         control,
     })
 }
@@ -99,84 +110,68 @@ fn yield_to_tests() {
     let _ = rustix::process::setpriority_process(None, NICE);
 }
 
-/// Why a worker ends before its work is done.
-enum Ending {
-    Stopped,
-    Failed(String),
-    /// The journal cannot be written for now: a full disk may have room again. What
-    /// the instance did last was not committed, so that another one has to go on.
-    NoRoom(String),
-}
-
-impl From<JournalError> for Ending {
-    fn from(error: JournalError) -> Self {
-        if error.is_of_the_disk() {
-            Self::NoRoom(error.to_string())
-        } else {
-            Self::Failed(error.to_string())
-        }
-    }
-}
-
-struct Worker {
-    sink: Sink,
-    journal: Arc<dyn Journal>,
+pub(super) struct Worker {
+    pub(super) sink: Sink,
+    pub(super) journal: Arc<dyn Journal>,
     head: watch::Receiver<Head>,
-    control: watch::Receiver<Control>,
-    standing: watch::Sender<Standing>,
+    pub(super) control: watch::Receiver<Control>,
+    pub(super) orders: mpsc::Receiver<Told>,
+    /// An order that came while it waited for something else.
+    pub(super) told: Option<Told>,
+    pub(super) standing: watch::Sender<Standing>,
 }
 
 /// An opened instance and what it is to get.
-struct Desk {
-    instance: Instance,
-    outbox: Outbox,
-    session: Session,
+pub(super) struct Desk {
+    pub(super) instance: Instance,
+    pub(super) outbox: Outbox,
+    pub(super) session: Session,
 }
 
 impl Worker {
     async fn run(mut self) {
+        let mut taken_over = None;
         loop {
-            match self.deliver_all().await {
+            let ending = match self.deliver_all(taken_over.take()).await {
                 Ok(()) => return self.now(Phase::Done, None),
-                Err(Ending::Stopped) => return,
-                Err(Ending::NoRoom(error)) => {
+                Err(Ending::Failed(error)) => {
+                    tracing::error!(sink = %self.sink.spec.name, "given up: {error}");
+                    self.now(Phase::Failed, Some(error));
+                    match self.revived().await {
+                        Ok(desk) => {
+                            taken_over = Some(desk);
+                            continue;
+                        }
+                        Err(ending) => ending,
+                    }
+                }
+                Err(ending) => ending,
+            };
+            match ending {
+                Ending::Removed => return self.now(Phase::Done, None),
+                Ending::Stopped | Ending::Failed(_) => return,
+                Ending::NoRoom(error) => {
                     tracing::warn!(sink = %self.sink.spec.name, "starting anew: {error}");
                     self.now(Phase::BackingOff, Some(error));
                     if self.pause(REOPEN).await.is_err() {
                         return;
                     }
                 }
-                Err(Ending::Failed(error)) => {
-                    tracing::error!(sink = %self.sink.spec.name, "given up: {error}");
-                    return self.now(Phase::Failed, Some(error));
-                }
             }
         }
     }
 
-    async fn deliver_all(&mut self) -> Result<(), Ending> {
-        let known = self.journal.standing(&self.sink.spec.name)?;
-        self.standing
-            .send_replace(Standing::new(&self.sink.spec.name, &known));
-        if known.closed {
-            return Ok(());
-        }
-        let Some(session) = self.session().await? else {
-            return Ok(());
-        };
-        let why = if known.cursor == 0 && known.pending.is_empty() {
-            Opening::Fresh
-        } else {
-            Opening::Restarted
-        };
-        let instance = self.open(&session, why, known.state).await?;
-        let outbox = Outbox::new(known.cursor, known.pending);
-        let mut desk = Desk {
-            instance,
-            outbox,
-            session,
+    /// With an instance that is open already, or a new one.
+    async fn deliver_all(&mut self, open: Option<Desk>) -> Result<(), Ending> {
+        let mut desk = match open {
+            Some(desk) => desk,
+            None => match self.begin().await? {
+                Some(desk) => desk,
+                None => return Ok(()),
+            },
         };
         loop {
+            desk = self.obey(desk).await?;
             let batch = desk.outbox.next(self.journal.as_ref(), clock::now())?;
             if batch.is_empty() {
                 let head = *self.head.borrow();
@@ -192,8 +187,32 @@ impl Worker {
         }
     }
 
+    /// An instance for what is left of the run; none where nothing is.
+    async fn begin(&mut self) -> Result<Option<Desk>, Ending> {
+        let known = self.journal.standing(&self.sink.spec.name)?;
+        self.standing.send_modify(|standing| standing.renew(&known));
+        if known.closed {
+            return Ok(None);
+        }
+        let Some(session) = self.session().await? else {
+            return Ok(None);
+        };
+        let why = if known.cursor == 0 && known.pending.is_empty() {
+            Opening::Fresh
+        } else {
+            Opening::Restarted
+        };
+        let instance = self.open(&session, why, known.state).await?;
+        let outbox = Outbox::new(known.cursor, known.pending);
+        Ok(Some(Desk {
+            instance,
+            outbox,
+            session,
+        }))
+    }
+
     /// The session's own event, which the adapter writes first.
-    async fn session(&mut self) -> Result<Option<Session>, Ending> {
+    pub(super) async fn session(&mut self) -> Result<Option<Session>, Ending> {
         let limit = crate::journal::BatchLimit {
             events: 16,
             bytes: 1 << 20,
@@ -221,7 +240,7 @@ impl Worker {
     ) -> Result<Instance, Ending> {
         let mut failures = 0;
         loop {
-            let problem = match self.try_open(session, why, &state).await {
+            let problem = match self.try_open(&self.sink, session, why, &state).await {
                 Ok(Ok(instance)) => return Ok(instance),
                 Ok(Err(refused)) => refused,
                 Err(error) => {
@@ -236,18 +255,22 @@ impl Worker {
             self.now(Phase::BackingOff, Some(problem));
             why = Opening::Restarted;
             self.pause(REOPEN).await?;
+            if let Some(instance) = self.obey_unopened(session, &state).await? {
+                return Ok(instance);
+            }
         }
     }
 
-    async fn try_open(
+    pub(super) async fn try_open(
         &self,
+        sink: &Sink,
         session: &Session,
         why: Opening,
         state: &BTreeMap<String, Vec<u8>>,
     ) -> Result<Result<Instance, String>, CallError> {
-        let (limits, http) = (&self.sink.spec.limits, self.sink.http());
-        let mut instance = Instance::start(&self.sink.module, limits, state.clone(), http).await?;
-        if let Err(wrong) = instance.configure(&self.sink.spec.settings_json()).await? {
+        let (limits, http) = (&sink.spec.limits, sink.http());
+        let mut instance = Instance::start(&sink.module, limits, state.clone(), http).await?;
+        if let Err(wrong) = instance.configure(&sink.spec.settings_json()).await? {
             return Ok(Err(wrong.problem));
         }
         Ok(instance.open(session, why).await?.map(|()| instance))
@@ -262,6 +285,10 @@ impl Worker {
                 Err(error) => desk = self.rebuild(desk, &error).await?,
             }
             self.check_control()?;
+            if self.is_told() {
+                // Another sink may do better; what is not settled comes again.
+                return Ok(desk);
+            }
         }
         for index in 0..batch.events.len() {
             let Some(single) = desk.outbox.only(&batch, index) else {
@@ -283,6 +310,9 @@ impl Worker {
                 }
             }
             self.check_control()?;
+            if self.is_told() {
+                break;
+            }
         }
         Ok(desk)
     }
@@ -344,7 +374,11 @@ impl Worker {
         self.commit(outbox, &progress)
     }
 
-    fn commit(&self, outbox: &mut Outbox, progress: &Progress) -> Result<(), JournalError> {
+    pub(super) fn commit(
+        &self,
+        outbox: &mut Outbox,
+        progress: &Progress,
+    ) -> Result<(), JournalError> {
         self.journal.commit(&self.sink.spec.name, progress)?;
         outbox.committed(progress);
         let waiting = outbox.waiting();
@@ -423,6 +457,7 @@ impl Worker {
         tokio::select! {
             () = grown => {}
             _ = self.control.changed() => {}
+            told = order::next(&mut self.orders), if self.told.is_none() => self.told = Some(told),
             () = sleep(time) => {}
         }
         self.check_control()
@@ -431,12 +466,13 @@ impl Worker {
     async fn pause(&mut self, time: Duration) -> Result<(), Ending> {
         tokio::select! {
             _ = self.control.changed() => {}
+            told = order::next(&mut self.orders), if self.told.is_none() => self.told = Some(told),
             () = tokio::time::sleep(time) => {}
         }
         self.check_control()
     }
 
-    fn check_control(&self) -> Result<(), Ending> {
+    pub(super) fn check_control(&self) -> Result<(), Ending> {
         match *self.control.borrow() {
             Control::Go => Ok(()),
             Control::Stop => Err(Ending::Stopped),
@@ -444,7 +480,7 @@ impl Worker {
     }
 
     /// Tells what the worker is at, and what went wrong, if anything did.
-    fn now(&self, phase: Phase, error: Option<String>) {
+    pub(super) fn now(&self, phase: Phase, error: Option<String>) {
         self.standing.send_modify(|standing| {
             standing.phase = phase;
             if error.is_some() {

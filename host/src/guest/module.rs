@@ -68,6 +68,8 @@ pub enum ModuleError {
 pub struct Module {
     pub engine: Engine,
     pub linked: SinkGuestPre<GuestData>,
+    /// The SHA-256 of the component, in hexadecimal.
+    pub digest: String,
 }
 
 impl Module {
@@ -104,8 +106,22 @@ impl Module {
                     one_line(&format!("{error:#}"))
                 ),
             })?;
-        Ok(Self { engine, linked })
+        Ok(Self {
+            engine,
+            linked,
+            digest,
+        })
     }
+}
+
+/// The SHA-256 of what is there now for a component, whatever it is, in hexadecimal.
+#[must_use]
+pub fn digest(source: &ModuleSource) -> Option<String> {
+    let bytes: std::borrow::Cow<'static, [u8]> = match source {
+        ModuleSource::Builtin(name) => builtin::component(name)?.into(),
+        ModuleSource::File(path) => std::fs::read(path).ok()?.into(),
+    };
+    Some(crate::text::hex(&Sha256::digest(&bytes)))
 }
 
 fn read(source: &ModuleSource) -> Result<(String, std::borrow::Cow<'static, [u8]>), ModuleError> {

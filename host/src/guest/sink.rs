@@ -42,6 +42,12 @@ impl Sink {
         })
     }
 
+    /// Whether the two do the same with every event.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.module.digest == other.module.digest && self.spec.comes_to_the_same_as(&other.spec)
+    }
+
     /// An instance's way to HTTP, with a pool of its own.
     #[must_use]
     pub fn http(&self) -> HttpGate {

@@ -24,6 +24,9 @@ use crate::guest::capability::state::Write;
 /// Position of an event in its run: from 1, without holes.
 pub type Seq = u64;
 
+/// The cursor of a sink that gets no more events, whatever is appended.
+pub const BEYOND: Seq = (1 << 53) - 1;
+
 /// A journal that does not do what it should.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -140,6 +143,8 @@ pub struct Progress {
     pub delivered: u64,
     pub closed: bool,
     pub disabled: bool,
+    /// It is taken out of the run: its cursor is [`BEYOND`] all events from here on.
+    pub removed: bool,
     pub error: Option<String>,
     /// To be put in, or changed.
     pub pending: Vec<Pending>,
@@ -201,6 +206,7 @@ pub trait Journal: Send + Sync {
     fn items(&self) -> Result<Vec<Items>, JournalError>;
 
     /// Makes a sink known; where it is already, only how it is configured changes.
+    /// One that was removed goes on from where it was then.
     ///
     /// # Errors
     ///

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::JournalError;
 
 /// The format that this host writes. A newer one is refused, never guessed at.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS events (
@@ -44,7 +44,8 @@ CREATE TABLE IF NOT EXISTS sinks (
     delivered INTEGER NOT NULL DEFAULT 0,
     closed    INTEGER NOT NULL DEFAULT 0,
     disabled  INTEGER NOT NULL DEFAULT 0,
-    error     TEXT
+    error     TEXT,
+    removed   INTEGER               -- its cursor when it was removed from the run
 ) STRICT;
 CREATE TABLE IF NOT EXISTS pending (
     sink     TEXT NOT NULL,
@@ -72,7 +73,9 @@ INSERT OR IGNORE INTO run (only, closed) VALUES (1, 0);
 ";
 
 /// From format 1 to 2.
-const SECOND: &str = "ALTER TABLE processes ADD COLUMN unsaid TEXT";
+const SECOND: &str = "ALTER TABLE processes ADD COLUMN unsaid TEXT;";
+/// From format 2 to 3.
+const THIRD: &str = "ALTER TABLE sinks ADD COLUMN removed INTEGER;";
 
 /// Makes the tables of a new file, brings those of an older format up to date, and refuses one of a newer format.
 pub fn prepare(connection: &Connection) -> Result<(), JournalError> {
@@ -88,7 +91,8 @@ pub fn prepare(connection: &Connection) -> Result<(), JournalError> {
     }
     match found {
         0 => connection.execute_batch(TABLES)?,
-        1 => connection.execute_batch(SECOND)?,
+        1 => connection.execute_batch(&format!("BEGIN; {SECOND} {THIRD} COMMIT;"))?,
+        2 => connection.execute_batch(THIRD)?,
         _ => return Ok(()),
     }
     connection.pragma_update(None, "user_version", FORMAT)?;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, Transaction, params};
 
 use super::{
-    BatchLimit, DeadLetter, Head, Intake, Item, Items, Journal, JournalError, Pending, Position,
-    Progress, Seq, Standing, schema, sound,
+    BEYOND, BatchLimit, DeadLetter, Head, Intake, Item, Items, Journal, JournalError, Pending,
+    Position, Progress, Seq, Standing, schema, sound,
 };
 use crate::config::SinkSpec;
 use crate::guest::bindings::events::Envelope;
@@ -192,7 +192,9 @@ impl Journal for SqliteJournal {
         self.write(|transaction| {
             transaction.execute(
                 "INSERT INTO sinks (name, spec) VALUES (?1, ?2)
-                 ON CONFLICT (name) DO UPDATE SET spec = ?2",
+                 ON CONFLICT (name) DO UPDATE SET spec = ?2,
+                     cursor = coalesce(removed, cursor), closed = closed AND removed IS NULL,
+                     removed = NULL",
                 params![spec.name, text],
             )?;
             Ok(())
@@ -247,16 +249,19 @@ impl Journal for SqliteJournal {
         self.write(|transaction| {
             transaction
                 .prepare_cached(
-                    "UPDATE sinks SET cursor = max(cursor, ?2), delivered = delivered + ?3,
-                     closed = ?4, disabled = ?5, error = ?6 WHERE name = ?1",
+                    "UPDATE sinks SET delivered = delivered + ?3, closed = ?4, disabled = ?5,
+                     error = ?6, removed = CASE WHEN ?7 THEN cursor ELSE removed END,
+                     cursor = CASE WHEN ?7 THEN ?8 ELSE max(cursor, ?2) END WHERE name = ?1",
                 )?
                 .execute(params![
                     sink,
                     progress.cursor,
                     progress.delivered,
-                    progress.closed,
+                    progress.closed || progress.removed,
                     progress.disabled,
-                    progress.error
+                    progress.error,
+                    progress.removed,
+                    BEYOND
                 ])?;
             for seq in &progress.settled {
                 settle(transaction, sink, *seq)?;
@@ -297,7 +302,8 @@ impl Journal for SqliteJournal {
                 put_off(transaction, sink, letter)?;
             }
             transaction.execute(
-                "UPDATE sinks SET closed = 0, disabled = 0, error = NULL WHERE name = ?",
+                "UPDATE sinks SET closed = 0, disabled = 0, error = NULL, removed = NULL
+                 WHERE name = ?",
                 [sink],
             )?;
             Ok(())

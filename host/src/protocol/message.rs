@@ -20,7 +20,7 @@ pub struct Launch {
     pub drain_timeout: Option<f64>,
 }
 
-/// What a process of the adapter says.
+/// What a process of the adapter says, or somebody who swaps a sink by hand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum FromAdapter {
@@ -29,6 +29,18 @@ pub enum FromAdapter {
     Finish {
         timeout: f64,
     },
+    Swap(Swap),
+}
+
+/// A module is to take over a sink of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Swap {
+    pub protocol: u32,
+    pub token: String,
+    pub run: String,
+    pub sink: String,
+    /// Absolute.
+    pub module: PathBuf,
 }
 
 /// Which side of xdist a process is on.
@@ -75,6 +87,11 @@ pub enum FromHost {
         sinks: Vec<SinkReport>,
     },
     Finished(Finished),
+    /// The module has taken over.
+    Swapped {
+        run: String,
+        sink: String,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,6 +114,9 @@ pub struct Finished {
     /// To `host run` only: what was delivered of runs from before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<Earlier>,
+    /// Why changes of configuration and modules were not taken over, in one line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<String>,
 }
 
 /// What a core has done for a run from before: its sinks have delivered and set
@@ -117,6 +137,12 @@ pub struct SinkReport {
     /// Events that could not be kept, and so come to no sink.
     #[serde(default, skip_serializing_if = "is_none")]
     pub lost: u64,
+    /// How often another module or other settings took over while the run went on.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub swapped: u64,
+    /// It was removed from the run while that went on, and gets no more of it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub removed: bool,
     /// The last thing that went wrong, in one line.
     pub error: Option<String>,
 }
@@ -124,6 +150,11 @@ pub struct SinkReport {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 fn is_none(count: &u64) -> bool {
     *count == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// What whoever started a core says after the first line.

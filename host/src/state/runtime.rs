@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::private_folder;
 
+const SOCKET: &str = "sock";
+const TOKEN: &str = "token";
+
 /// A core's runtime folder; removed with this.
 #[derive(Debug)]
 pub struct RuntimeFolder {
@@ -31,7 +34,7 @@ impl RuntimeFolder {
             .create_new(true)
             .write(true)
             .mode(0o600)
-            .open(path.join("token"))?;
+            .open(path.join(TOKEN))?;
         writeln!(file, "{token}")?;
         Ok(Self { path, token })
     }
@@ -52,6 +55,17 @@ impl RuntimeFolder {
             .unwrap_or_else(|| Path::new("/tmp").join(own))
     }
 
+    /// The socket and the token of the core in the runtime folder `address`, made by
+    /// whatever process.
+    ///
+    /// # Errors
+    ///
+    /// Where no core is there.
+    pub fn reach(address: &Path) -> io::Result<(PathBuf, String)> {
+        let token = std::fs::read_to_string(address.join(TOKEN))?;
+        Ok((address.join(SOCKET), token.trim_end().to_owned()))
+    }
+
     /// What pytest is told.
     #[must_use]
     pub fn address(&self) -> &Path {
@@ -60,7 +74,7 @@ impl RuntimeFolder {
 
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        self.path.join("sock")
+        self.path.join(SOCKET)
     }
 
     /// What a process has to say to be let in.

@@ -253,7 +253,7 @@ class Session:
             if message["type"] == "refused":
                 raise Refused(str(message.get("message")))
             if message["type"] == "finished":
-                return summary.finished(message.get("sinks") or [])
+                return summary.finished(message.get("sinks") or [], message.get("refused") or [])
         return summary.late(seconds), False
 
     def _write(self, line: str | None, well: bool) -> None:

@@ -14,7 +14,7 @@ def unreported(reason: str) -> str:
     return f"this run is not reported: {reason}"
 
 
-def finished(sinks: Sequence[Any]) -> tuple[str, bool]:
+def finished(sinks: Sequence[Any], refused: Sequence[Any] = ()) -> tuple[str, bool]:
     """What became of the events, and whether all is well."""
     parts = []
     well = True
@@ -38,6 +38,9 @@ def finished(sinks: Sequence[Any]) -> tuple[str, bool]:
     line = ", ".join(parts) or "nothing to deliver to"
     if left:
         line += "; they go out with: host drain"
+    for why in refused:
+        well = False
+        line += f"; not taken over: {why}"
     return line, well
 
 

@@ -1,7 +1,8 @@
-//! `host sink …`: looks at the sinks.
+//! `host sink …`: looks at the sinks, and swaps them.
 
 mod dead_letters;
 mod ls;
+mod swap;
 
 use std::process::ExitCode;
 
@@ -9,11 +10,13 @@ use std::process::ExitCode;
 pub enum Command {
     Ls(ls::Args),
     DeadLetters(dead_letters::Args),
+    Swap(swap::Args),
 }
 
 pub fn run(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Ls(args) => ls::run(args),
         Command::DeadLetters(args) => dead_letters::run(args),
+        Command::Swap(args) => swap::run(args),
     }
 }

@@ -31,8 +31,11 @@ fn a_journal_of_the_first_format_is_brought_up_to_date() {
     let file = folder.path().join("journal.db");
     drop(SqliteJournal::open(&file).unwrap());
     let old = rusqlite::Connection::open(&file).unwrap();
-    old.execute_batch("ALTER TABLE processes DROP COLUMN unsaid; PRAGMA user_version = 1")
-        .unwrap();
+    old.execute_batch(
+        "ALTER TABLE processes DROP COLUMN unsaid; ALTER TABLE sinks DROP COLUMN removed;
+         PRAGMA user_version = 1",
+    )
+    .unwrap();
     drop(old);
     let journal = SqliteJournal::open(&file).unwrap();
     assert_eq!(journal.positions().unwrap().len(), 0);
@@ -199,4 +202,54 @@ fn a_newer_format_is_refused() {
         SqliteJournal::open(&file),
         Err(JournalError::Newer { found: 99, .. })
     ));
+}
+
+#[test]
+fn one_that_was_removed_goes_on_only_where_it_is_added_back() {
+    let (folder, journal) = journal();
+    journal.append(&drafts(3)).unwrap();
+    let config = crate::config::Config::load(folder.path(), []).unwrap();
+    let request = crate::config::Request {
+        sinks: Some(vec!["pubdir".into()]),
+        ..Default::default()
+    };
+    let spec = config.select(&request).unwrap().remove(0);
+    journal.register(&spec).unwrap();
+    let letter = DeadLetter {
+        seq: 1,
+        why: String::new(),
+        time: 0.0,
+    };
+    let progress = Progress {
+        cursor: 2,
+        delivered: 1,
+        dead: vec![letter],
+        ..Progress::default()
+    };
+    journal.commit("pubdir", &progress).unwrap();
+    let removed = Progress {
+        removed: true,
+        ..Progress::default()
+    };
+    journal.commit("pubdir", &removed).unwrap();
+    let standing = |journal: &SqliteJournal| {
+        let known = journal.standing("pubdir").unwrap();
+        (known.cursor, known.closed)
+    };
+    assert_eq!(standing(&journal), (BEYOND, true));
+    journal.register(&spec).unwrap();
+    assert_eq!(standing(&journal), (2, false));
+
+    // Where its dead letters are delivered later, nothing else is.
+    journal.commit("pubdir", &removed).unwrap();
+    let pending = Pending {
+        seq: 1,
+        due: 0.0,
+        attempts: 0,
+        why: String::new(),
+        key: None,
+    };
+    journal.put_back("pubdir", &[pending]).unwrap();
+    journal.register(&spec).unwrap();
+    assert_eq!(standing(&journal), (BEYOND, false));
 }
