@@ -50,8 +50,11 @@ impl Endpoint {
         }
         for (name, value) in &self.headers {
             let key = || format!("headers.{name}");
-            HeaderName::try_from(name)
+            let name = HeaderName::try_from(name)
                 .map_err(|_| misconfigured(&key(), "not a valid header name"))?;
+            if is_of_the_host(&name) {
+                return Err(misconfigured(&key(), "not for sinks to set"));
+            }
             HeaderValue::try_from(value)
                 .map_err(|_| misconfigured(&key(), "not a valid header value"))?;
         }
@@ -89,6 +92,23 @@ impl Endpoint {
             Tried::Each(refusals)
         }
     }
+}
+
+/// Whether a header says where a request goes or how it is carried: the host refuses those.
+fn is_of_the_host(name: &HeaderName) -> bool {
+    const NAMES: [&str; 10] = [
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "http2-settings",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ];
+    NAMES.contains(&name.as_str()) || name.as_str().starts_with("proxy-")
 }
 
 /// The `scheme://host:port` of a URL.
@@ -195,6 +215,12 @@ mod tests {
             fault(|endpoint| endpoint.headers = [("a b".into(), "c".into())].into()),
             at("headers.a b", "not a valid header name")
         );
+        for name in ["Host", "Content-Length", "Proxy-Authorization"] {
+            let mut endpoint = endpoint("http://h");
+            endpoint.headers = [(name.into(), "c".into())].into();
+            let fault = endpoint.check().unwrap_err();
+            assert_eq!(fault.problem, "not for sinks to set", "{name}");
+        }
         assert_eq!(
             fault(|endpoint| endpoint.headers = [("a".into(), "\n".into())].into()),
             at("headers.a", "not a valid header value")
