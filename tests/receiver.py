@@ -45,6 +45,8 @@ class Behaviour:
     retry_after: str | None = None
     #: Sent along with every status of 300 to 399.
     location: str | None = None
+    #: Bytes of body in each answer.
+    body: int = 0
     _requests: Iterator[int] = field(default_factory=itertools.count)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -135,8 +137,9 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Retry-After", behaviour.retry_after)
         if 300 <= status < 400 and behaviour.location is not None:
             self.send_header("Location", behaviour.location)
-        self.send_header("Content-Length", "0")
+        self.send_header("Content-Length", str(behaviour.body))
         self.end_headers()
+        self.wfile.write(b"x" * behaviour.body)
 
     def _reset(self) -> None:
         """Cut the connection: a linger of 0 s makes the close a reset."""
@@ -176,6 +179,7 @@ def main() -> None:
     parser.add_argument("--resets", type=int, default=0, help="cut the first so many connections")
     parser.add_argument("--retry-after", help="seconds or a date, sent with 4xx and 5xx")
     parser.add_argument("--location", help="sent with 3xx")
+    parser.add_argument("--body", type=int, default=0, help="bytes of body in each answer")
     args = parser.parse_args()
     behaviour = Behaviour(
         args.status,
@@ -186,6 +190,7 @@ def main() -> None:
         resets=args.resets,
         retry_after=args.retry_after,
         location=args.location,
+        body=args.body,
     )
     receiver = Receiver(args.port, args.log, behaviour)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -185,36 +185,6 @@ def test_a_slow_component_holds_up_nobody(suite: Project, guests: Path) -> None:
     suite.wait_for_cores()
 
 
-def test_nothing_is_reached_that_was_not_granted(suite: Project, guests: Path) -> None:
-    """Files, folders, addresses, sockets, environment: all answered with an error."""
-    secret = suite.folder / "secret.txt"
-    secret.write_text("secret words")
-    witness = suite.receiver()
-    table = (
-        f'dir = "out"\nfile = "{secret}"\nurl = "{witness.url}"\n'
-        f'address = "127.0.0.1:{witness.port}"\nallow.write = ["out"]\n'
-    )
-    outcome, receiver = run_beside(suite, guests / "outside.wasm", table)
-    check_others(suite, outcome, receiver)
-    text = (suite.folder / "out" / "outside.json").read_text()
-    answers = json.loads(text)
-    assert len(answers) >= 8
-    assert "secret words" not in text
-    assert "root:" not in text
-    assert witness.requests() == []
-    # `inside` is a file that it could not move out.
-    assert {path.name for path in (suite.folder / "out").iterdir()} == {"outside.json", "inside"}
-    assert not (suite.folder / "outside").exists()
-    assert not Path("/tmp/outside").exists()
-    assert answers.pop("environment") == "{}"
-    assert answers.pop("arguments") == "[]"
-    assert answers.pop("standard input") == "ok: 0", "nothing, and not the terminal's"
-    assert answers.pop("http").startswith("Err(Error::Denied(")
-    assert {
-        what: answer for what, answer in answers.items() if not answer.startswith("error: ")
-    } == {}
-
-
 def test_wasi_http_goes_where_it_was_granted(suite: Project, guests: Path) -> None:
     posted = suite.receiver()
     table = f'url = "{posted.url}"\nallow.http = ["{posted.address}"]\n'

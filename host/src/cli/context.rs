@@ -65,6 +65,10 @@ pub fn log_to_terminal() {
         .try_init();
 }
 
+/// What a core logs unless asked for more. wasmtime warns of every request that a guest
+/// gets wrong; the guest is told, and could fill the log with it.
+const IN_A_CORE: &str = "info,wasmtime_wasi=error,wasmtime_wasi_http=error";
+
 /// Logs to the file that a core leaves behind.
 pub fn log_to_file(file: &Path) -> std::io::Result<()> {
     let large = std::fs::metadata(file).is_ok_and(|known| known.len() > LOG_BYTES);
@@ -74,7 +78,7 @@ pub fn log_to_file(file: &Path) -> std::io::Result<()> {
         .write(true)
         .truncate(large)
         .open(file)?;
-    let filter = EnvFilter::try_from_env(FILTER).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_env(FILTER).unwrap_or_else(|_| EnvFilter::new(IN_A_CORE));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(Mutex::new(log))

@@ -110,6 +110,12 @@ impl SinkSpec {
             .find_map(|setting| setting.origin.folder());
         base.unwrap_or(&self.directory).join(path)
     }
+
+    /// The configuration file that is in force where the sink was chosen.
+    #[must_use]
+    pub fn configuration(&self) -> Option<PathBuf> {
+        super::file::find(&self.directory).ok().flatten()
+    }
 }
 
 impl Origin {

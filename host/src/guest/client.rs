@@ -1,8 +1,11 @@
 //! The pooled HTTP client behind the contract's `http` and behind `wasi:http`.
 //!
 //! One pool a sink: a connection belongs to the runtime that opened it, and each
-//! sink has a current-thread runtime of its own.
+//! sink has a current-thread runtime of its own. It belongs to the sink's grants as
+//! well: it is used again for the scheme, host and port that it was made for, which
+//! the same grants cover.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,11 +14,12 @@ use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use super::grants::Grants;
 use super::proxy::ProxyConnector;
+use super::resolver::AddressDenied;
 use super::trust;
 
 /// Any error of a body that is being sent.
@@ -23,8 +27,6 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// The body of a request on its way out.
 pub type OutgoingBody = UnsyncBoxBody<Bytes, BoxError>;
 
-/// How long to try to reach an address.
-const CONNECT: Duration = Duration::from_secs(10);
 /// How long an idle connection is kept.
 const IDLE: Duration = Duration::from_secs(30);
 
@@ -35,27 +37,28 @@ pub struct HttpClient {
     connector: ProxyConnector,
 }
 
-/// Why a request got no response: the innermost cause.
+/// Why a request got no response.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct SendError(String);
+pub enum SendError {
+    /// Its host is at addresses that are not granted.
+    #[error("{0}")]
+    Denied(AddressDenied),
+    /// The innermost cause.
+    #[error("{0}")]
+    Failed(String),
+}
 
 impl HttpClient {
-    /// A client with an empty pool, which trusts the machine's certificate
-    /// authorities, or those of `SSL_CERT_FILE`, and takes the proxies that the
-    /// environment names.
+    /// A client with an empty pool that connects within `grants`. It trusts the
+    /// machine's certificate authorities, or those of `SSL_CERT_FILE`, and takes the
+    /// proxies that the environment names.
     #[must_use]
-    pub fn from_environment() -> Self {
-        Self::with_proxies(Matcher::from_env())
+    pub fn within(grants: Arc<Grants>) -> Self {
+        Self::with_proxies(grants, Matcher::from_env())
     }
 
-    fn with_proxies(proxies: Matcher) -> Self {
-        let mut direct = HttpConnector::new();
-        direct.enforce_http(false);
-        // Small posts, one after another: without it each waits for an acknowledgement.
-        direct.set_nodelay(true);
-        direct.set_connect_timeout(Some(CONNECT));
-        let connector = ProxyConnector::new(direct, proxies);
+    fn with_proxies(grants: Arc<Grants>, proxies: Matcher) -> Self {
+        let connector = ProxyConnector::new(grants, proxies);
         let secured = HttpsConnectorBuilder::new()
             .with_tls_config(trust::config())
             .https_or_http()
@@ -72,7 +75,8 @@ impl HttpClient {
     ///
     /// # Errors
     ///
-    /// Where the peer cannot be reached or breaks off before it answered.
+    /// Where the peer cannot be reached, may not be at the addresses where it is, or
+    /// breaks off before it answered.
     pub async fn send(
         &self,
         mut request: http::Request<OutgoingBody>,
@@ -85,17 +89,30 @@ impl HttpClient {
         self.inner
             .request(request)
             .await
-            .map_err(|error| SendError(innermost(&error)))
+            .map_err(|error| innermost(&error))
     }
 }
 
 /// The last cause of an error: hyper's own texts end where it gets interesting.
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+fn innermost(error: &(dyn std::error::Error + 'static)) -> SendError {
     let mut last = error;
-    while let Some(source) = last.source() {
+    while let Some(source) = inner(last) {
         last = source;
     }
-    last.to_string()
+    match last.downcast_ref() {
+        Some(denied) => SendError::Denied(AddressDenied::clone(denied)),
+        None => SendError::Failed(last.to_string()),
+    }
+}
+
+/// An I/O error passes its own cause over and tells of the next one.
+fn inner<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> Option<&'a (dyn std::error::Error + 'static)> {
+    match error.downcast_ref::<std::io::Error>() {
+        Some(error) => error.get_ref().map(|inner| inner as _),
+        None => error.source(),
+    }
 }
 
 #[cfg(test)]
@@ -116,6 +133,14 @@ mod tests {
         String::from_utf8(head).unwrap()
     }
 
+    fn client(grants: &[&str], proxies: Matcher) -> HttpClient {
+        let grants = Grants {
+            http: grants.iter().map(|text| text.parse().unwrap()).collect(),
+            ..Grants::default()
+        };
+        HttpClient::with_proxies(Arc::new(grants), proxies)
+    }
+
     async fn get(client: &HttpClient, url: &str) -> Result<u16, SendError> {
         let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
         let request = http::Request::get(url).body(body).unwrap();
@@ -129,7 +154,10 @@ mod tests {
     async fn a_proxy_gets_the_whole_url_and_who_asks() {
         let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://user:pw@{}", proxy.local_addr().unwrap());
-        let client = HttpClient::with_proxies(Matcher::builder().http(url).build());
+        let client = client(
+            &["http://*.example", "https://*.example"],
+            Matcher::builder().http(url).build(),
+        );
         let (head, status) = tokio::join!(
             serve_one(proxy, b"HTTP/1.1 204 No Content\r\n\r\n"),
             get(&client, "http://results.example/a?b")
@@ -149,7 +177,10 @@ mod tests {
     async fn https_is_tunnelled() {
         let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", proxy.local_addr().unwrap());
-        let client = HttpClient::with_proxies(Matcher::builder().https(url).build());
+        let client = client(
+            &["http://*.example", "https://*.example"],
+            Matcher::builder().https(url).build(),
+        );
         let (head, status) = tokio::join!(
             serve_one(proxy, b"HTTP/1.1 502 Bad Gateway\r\n\r\n"),
             get(&client, "https://results.example/")
@@ -164,12 +195,13 @@ mod tests {
     #[tokio::test]
     async fn what_no_proxy_names_is_reached_directly() {
         let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/x", server.local_addr().unwrap());
+        let authority = format!("http://{}", server.local_addr().unwrap());
+        let url = format!("{authority}/x");
         let proxies = Matcher::builder()
             .all("http://127.0.0.1:1")
             .no("127.0.0.1")
             .build();
-        let client = HttpClient::with_proxies(proxies);
+        let client = client(&[&authority], proxies);
         let (head, status) = tokio::join!(
             serve_one(server, b"HTTP/1.1 200 OK\r\n\r\n"),
             get(&client, &url)
@@ -180,11 +212,30 @@ mod tests {
 
     #[tokio::test]
     async fn why_nothing_answers_is_told_by_its_last_cause() {
-        let client = HttpClient::with_proxies(Matcher::builder().build());
+        let client = client(&["http://127.0.0.1:1"], Matcher::builder().build());
         let error = get(&client, "http://127.0.0.1:1/").await.unwrap_err();
         assert!(
             error.to_string().starts_with("Connection refused"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_denial_is_told_from_what_failed() {
+        let denied = AddressDenied::NotGranted("http://h/".into());
+        // As it arrives: in the errors of whoever resolves, connects and sends.
+        let wrapped = BoxError::from(std::io::Error::other(denied));
+        assert!(matches!(innermost(&*wrapped), SendError::Denied(_)));
+        let failed = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        assert!(matches!(innermost(&failed), SendError::Failed(_)));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_granted_is_not_connected_to() {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", server.local_addr().unwrap());
+        let client = client(&["http://127.0.0.1:1"], Matcher::builder().build());
+        let refused = get(&client, &url).await;
+        assert!(matches!(refused, Err(SendError::Denied(_))), "{refused:?}");
     }
 }

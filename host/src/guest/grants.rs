@@ -8,12 +8,28 @@
 //!
 //! An empty list denies all. A path, query or user in a grant is refused: it
 //! would suggest a limit that is not there.
+//!
+//! What decides is a URL's host as the URL standard normalises it: `http://0x7f.1`,
+//! `http://2130706433` and `http://127.0.0.1` are one host, `localhost`, `localhost.`
+//! and `[::ffff:127.0.0.1]` are three others. Which addresses a host may be at:
+//!
+//! | how a host is granted | may be at |
+//! |---|---|
+//! | it is named: `http://localhost:7777`, `https://ci.internal`, `http://10.0.0.7` | any address: this machine and private networks included |
+//! | it is below a name: `https://*.example.com` | public addresses, and those that are granted themselves for that scheme and port, as `https://10.0.0.7` is here |
+//!
+//! Names are looked up once a connection, and connected to is what was checked. What
+//! is public is in [`super::address`]. Where the environment names a proxy for a
+//! request, it is the proxy that looks the name up, and only the name is checked.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use url::Url;
+use url::{Host, Url};
+
+use super::address::plain;
 
 /// One authority that a sink may send HTTP requests to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,15 +51,41 @@ enum HostPattern {
 #[error("{0:?} is not scheme://host or scheme://host:port with http or https")]
 pub struct BadHttpGrant(String);
 
+/// How a host is granted, and so at which addresses it may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// By its own name or address.
+    Named,
+    /// By a name that it is below.
+    Below,
+}
+
 impl HttpGrant {
     /// Whether a request to `url` is covered.
     #[must_use]
     pub fn covers(&self, url: &Url) -> bool {
-        url.scheme() == self.scheme
-            && url.port_or_known_default() == Some(self.port)
+        self.is_for(url)
             && url
                 .host_str()
                 .is_some_and(|host| self.host.covers(&host.to_ascii_lowercase()))
+    }
+
+    /// Whether scheme and port are those of `url`.
+    fn is_for(&self, url: &Url) -> bool {
+        url.scheme() == self.scheme && url.port_or_known_default() == Some(self.port)
+    }
+
+    fn reach(&self) -> Reach {
+        match &self.host {
+            HostPattern::Exact(_) => Reach::Named,
+            HostPattern::Below(_) => Reach::Below,
+        }
+    }
+
+    /// The address, where the grant names one.
+    fn address(&self) -> Option<IpAddr> {
+        let (host, _) = self.authority()?;
+        host.parse().ok().map(plain)
     }
 
     /// The host and port, where the grant names one host.
@@ -99,6 +141,10 @@ impl FromStr for HttpGrant {
         let (true, Some(host), Some(port)) = (plain, host, url.port_or_known_default()) else {
             return Err(bad());
         };
+        // Nothing is below an address.
+        if wildcard && !matches!(url.host(), Some(Host::Domain(_))) {
+            return Err(bad());
+        }
         let host = host.to_ascii_lowercase();
         Ok(Self {
             scheme: url.scheme().to_owned(),
@@ -152,10 +198,20 @@ pub struct Grants {
 }
 
 impl Grants {
-    /// Whether a request to `url` is granted.
+    /// How a request to `url` is granted, if it is.
     #[must_use]
-    pub fn allows(&self, url: &Url) -> bool {
-        self.http.iter().any(|grant| grant.covers(url))
+    pub fn reach(&self, url: &Url) -> Option<Reach> {
+        let covering = || self.http.iter().filter(|grant| grant.covers(url));
+        let named = covering().find(|grant| grant.reach() == Reach::Named);
+        named.or_else(|| covering().next()).map(HttpGrant::reach)
+    }
+
+    /// Whether `address` is granted itself, for the scheme and port of `url`.
+    #[must_use]
+    pub fn names_address(&self, url: &Url, address: IpAddr) -> bool {
+        self.http
+            .iter()
+            .any(|grant| grant.is_for(url) && grant.address() == Some(plain(address)))
     }
 }
 
@@ -195,6 +251,36 @@ mod tests {
     }
 
     #[test]
+    fn other_spellings_are_what_they_come_to() {
+        let grant = "http://127.0.0.1:7777";
+        for same in [
+            "0x7f000001",
+            "2130706433",
+            "0177.0.0.1",
+            "127.1",
+            "127.0.0.1.",
+            "１２７.0.0.1",
+        ] {
+            assert!(covers(grant, &format!("http://{same}:7777/")), "{same}");
+        }
+        for other in [
+            "[::ffff:127.0.0.1]",
+            "[::ffff:7f00:1]",
+            "[::1]",
+            "localhost",
+            "127.0.0.1.example.com",
+            "127.0.0.1@evil.example",
+            "127.0.0.1:7777@evil.example",
+        ] {
+            assert!(!covers(grant, &format!("http://{other}:7777/")), "{other}");
+        }
+        assert!(covers("http://localhost", "http://LOCALHOST/"));
+        assert!(!covers("http://localhost", "http://localhost./"));
+        assert!(!covers("http://granted", "http://granted@evil/"));
+        assert!(!covers("http://granted", "http://evil\\@granted/"));
+    }
+
+    #[test]
     fn what_is_no_authority_is_refused() {
         for text in [
             "",
@@ -204,6 +290,9 @@ mod tests {
             "https://user@example.com",
             "https://exa*mple.com",
             "https://*",
+            "https://*.1",
+            "https://*.10.0.0.1",
+            "https://*.[::1]",
             "http://a b",
         ] {
             assert!(text.parse::<HttpGrant>().is_err(), "{text}");

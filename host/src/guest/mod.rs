@@ -1,5 +1,6 @@
 //! Guests: WebAssembly components held to what they were granted.
 
+pub mod address;
 pub mod bindings;
 pub mod builtin;
 pub mod cache;
@@ -10,7 +11,10 @@ pub mod grants;
 pub mod instance;
 pub mod limits;
 pub mod module;
+mod needs;
+mod paths;
 mod proxy;
+mod resolver;
 pub mod sink;
 pub mod store;
 mod trust;

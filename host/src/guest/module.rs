@@ -9,6 +9,7 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
 
 use super::bindings::{SinkGuest, SinkGuestPre};
+use super::capability::{files, sockets};
 use super::store::GuestData;
 use super::{builtin, cache, engine};
 use crate::config::ModuleSource;
@@ -209,6 +210,11 @@ fn linker() -> Result<&'static Linker<GuestData>, &'static Arc<wasmtime::Error>>
             let engine = engine::engine()?;
             let mut linker = Linker::new(&engine);
             wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+            // Ours are held to grants, and tell what was denied.
+            linker.allow_shadowing(true);
+            files::add_to_linker(&mut linker)?;
+            sockets::add_to_linker(&mut linker)?;
+            linker.allow_shadowing(false);
             wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
             SinkGuest::add_to_linker::<_, HasSelf<_>>(&mut linker, |data| data)?;
             Ok(linker)

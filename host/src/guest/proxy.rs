@@ -5,9 +5,11 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{HeaderValue, Uri};
 use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::client::legacy::connect::dns::GaiResolver;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::client::proxy::matcher::Matcher;
@@ -16,19 +18,27 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::client::BoxError;
+use super::grants::Grants;
+use super::resolver::CheckedResolver;
+
+/// How long to try to reach an address.
+const CONNECT: Duration = Duration::from_secs(10);
 
 /// Connects to where a request goes, or to the proxy in between.
 #[derive(Clone, Debug)]
 pub struct ProxyConnector {
-    direct: HttpConnector,
+    grants: Arc<Grants>,
+    /// The user's own choice, so they may be anywhere.
+    to_proxies: HttpConnector,
     proxies: Arc<Matcher>,
 }
 
 impl ProxyConnector {
     #[must_use]
-    pub fn new(direct: HttpConnector, proxies: Matcher) -> Self {
+    pub fn new(grants: Arc<Grants>, proxies: Matcher) -> Self {
         Self {
-            direct,
+            grants,
+            to_proxies: connector(GaiResolver::new()),
             proxies: Arc::new(proxies),
         }
     }
@@ -50,24 +60,37 @@ impl Service<Uri> for ProxyConnector {
     type Future = Pin<Box<dyn Future<Output = Result<Route, BoxError>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.direct.poll_ready(context).map_err(Into::into)
+        self.to_proxies.poll_ready(context).map_err(Into::into)
     }
 
     fn call(&mut self, destination: Uri) -> Self::Future {
         let Some(proxy) = self.proxies.intercept(&destination) else {
-            let connecting = self.direct.call(destination);
-            return Box::pin(async { Ok(Route::new(connecting.await?, false)) });
+            let checked = CheckedResolver::new(&self.grants, &destination);
+            return Box::pin(async {
+                let connecting = connector(checked?).call(destination);
+                Ok(Route::new(connecting.await?, false))
+            });
         };
         if destination.scheme_str() == Some("https") {
-            let mut tunnel = Tunnel::new(proxy.uri().clone(), self.direct.clone());
+            let mut tunnel = Tunnel::new(proxy.uri().clone(), self.to_proxies.clone());
             if let Some(authorization) = proxy.basic_auth() {
                 tunnel = tunnel.with_auth(authorization.clone());
             }
             return Box::pin(async move { Ok(Route::new(tunnel.call(destination).await?, false)) });
         }
-        let connecting = self.direct.call(proxy.uri().clone());
+        let connecting = self.to_proxies.call(proxy.uri().clone());
         Box::pin(async { Ok(Route::new(connecting.await?, true)) })
     }
+}
+
+/// A connector for `http` and what `https` is made of.
+fn connector<R>(resolver: R) -> HttpConnector<R> {
+    let mut connector = HttpConnector::new_with_resolver(resolver);
+    connector.enforce_http(false);
+    // Small posts, one after another: without it each waits for an acknowledgement.
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(CONNECT));
+    connector
 }
 
 /// A connection, and whether a proxy reads the requests on it: those name the

@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 
 use wasmtime::component::ResourceTable;
 use wasmtime::{CallHook, Engine, Store};
+use wasmtime_wasi::sockets::WasiSocketsCtxView;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use super::capability::files::{FolderView, Folders};
 use super::capability::http::HttpGate;
 use super::capability::log::LogBudget;
 use super::capability::state::KeyValues;
-use super::capability::{WasiHttpGate, files};
+use super::capability::{ClosedSockets, WasiHttpGate};
 use super::engine::ticks;
 use super::limits::{Limits, MemoryLimiter};
 
@@ -24,6 +26,7 @@ pub struct GuestData {
     /// When the call that runs now has used up its wall clock.
     pub call_ends: Instant,
     pub memory: MemoryLimiter,
+    folders: Folders,
     wasi: WasiCtx,
     wasi_http: WasiHttpCtx,
     wasi_http_gate: WasiHttpGate,
@@ -43,18 +46,51 @@ impl GuestData {
     /// Where a granted folder cannot be opened.
     pub fn new(limits: &Limits, values: KeyValues, http: HttpGate) -> wasmtime::Result<Self> {
         Ok(Self {
-            sink: Arc::clone(&http.sink),
+            sink: Arc::clone(&http.denials.sink),
             values,
             log: LogBudget::new(limits.log),
             call_ends: Instant::now(),
             memory: MemoryLimiter::new(limits.memory),
-            wasi: files::context(&http.grants.folders)?,
+            folders: Folders::open(&http.grants.folders, &http.denials)?,
+            wasi: closed(),
             wasi_http: WasiHttpCtx::new(),
-            wasi_http_gate: WasiHttpGate(http.clone()),
+            wasi_http_gate: WasiHttpGate::new(http.clone()),
             http,
             table: ResourceTable::new(),
         })
     }
+
+    /// What `wasi:filesystem` is to this guest.
+    pub fn folders(&mut self) -> FolderView<'_> {
+        FolderView {
+            folders: &self.folders,
+            wasi: self.wasi.filesystem(),
+            table: &mut self.table,
+        }
+    }
+
+    /// What is there in place of sockets.
+    pub fn closed_sockets(&mut self) -> ClosedSockets<'_> {
+        ClosedSockets {
+            denials: &self.http.denials,
+            wasi: WasiSocketsCtxView {
+                ctx: self.wasi.sockets(),
+                table: &mut self.table,
+            },
+        }
+    }
+}
+
+/// A WASI context in which nothing is granted: no folders, arguments, environment,
+/// standard streams or sockets. Folders are the store's own, see `files`.
+fn closed() -> WasiCtx {
+    WasiCtx::builder()
+        .allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false)
+        // As the folders have it; nothing else here blocks.
+        .allow_blocking_current_thread(true)
+        .build()
 }
 
 /// A store that holds its guest to `limits`.

@@ -2,25 +2,31 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Incoming};
 use url::Url;
 
+use super::denied::{Denials, Kind};
+use super::request;
 use crate::guest::bindings::http::{Error, Host, Request, Response};
-use crate::guest::client::{HttpClient, OutgoingBody};
+use crate::guest::client::{HttpClient, OutgoingBody, SendError};
 use crate::guest::grants::Grants;
+use crate::guest::resolver::AddressDenied;
 use crate::guest::store::GuestData;
 
-/// Requests of one call that are under way at once, whatever the guest asks for.
-const IN_FLIGHT: usize = 64;
+/// Requests of one sink that are under way at once, whatever the guest asks for.
+pub const IN_FLIGHT: usize = 64;
 /// Where a request names no timeout.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// A response's body, at most; it has to fit the guest's memory many times over.
+/// A response, headers and body, at most; it has to fit the guest's memory many times over.
 const RESPONSE_BYTES: usize = 1 << 20;
+/// All responses of one call together, at most, for the same reason.
+const CALL_BYTES: usize = 16 << 20;
 /// Kept for the guest to make something of the answers before its call ends.
 const RESERVE: Duration = Duration::from_secs(2);
 
@@ -29,27 +35,47 @@ const RESERVE: Duration = Duration::from_secs(2);
 pub struct HttpGate {
     pub client: HttpClient,
     pub grants: Arc<Grants>,
-    pub sink: Arc<str>,
+    pub denials: Denials,
 }
 
 impl HttpGate {
+    #[must_use]
+    pub fn new(grants: Arc<Grants>, denials: Denials) -> Self {
+        Self {
+            client: HttpClient::within(Arc::clone(&grants)),
+            grants,
+            denials,
+        }
+    }
+
     /// Whether `url` is granted; where not, says so in the log, with the line
     /// of configuration that would allow it.
     #[must_use]
     pub fn allows(&self, url: &Url) -> bool {
-        let allowed = self.grants.allows(url);
+        let allowed = self.grants.reach(url).is_some();
         if !allowed {
             let authority = authority(url);
-            tracing::warn!(
-                sink = %self.sink,
-                "denied a request to {authority}; allow.http = [\"{authority}\"] in [sink.{}] would allow it",
-                self.sink
-            );
+            let remedy = format!("{} would allow it", self.denials.allow("http", &authority));
+            let what = format!("a request to {authority}");
+            self.denials.tell(Kind::Http, &what, &remedy);
         }
         allowed
     }
 
-    async fn answer(&self, request: Request, ends: Instant) -> Result<Response, Error> {
+    /// Says in the log that `url` is granted and the address where its host is is not.
+    pub fn address_denied(&self, url: &Url, denied: &AddressDenied) {
+        let authority = authority(url);
+        let remedy = format!("{} would allow it", self.denials.allow("http", &authority));
+        let what = format!("a request to {authority}: {denied}");
+        self.denials.tell(Kind::Http, &what, &remedy);
+    }
+
+    async fn answer(
+        &self,
+        request: Request,
+        ends: Instant,
+        budget: &AtomicUsize,
+    ) -> Result<Response, Error> {
         let url = Url::parse(&request.url)
             .map_err(|error| Error::Invalid(format!("{:?} is not a URL: {error}", request.url)))?;
         if !self.allows(&url) {
@@ -61,57 +87,100 @@ impl HttpGate {
             None => TIMEOUT,
         };
         let left = ends.saturating_duration_since(Instant::now());
-        let request = build(request, &url)?;
-        tokio::time::timeout(timeout.min(left), self.exchange(request))
+        let request = request::build(&request.method, &url, &request.headers, request.body)
+            .map_err(|error| Error::Invalid(error.to_string()))?;
+        tokio::time::timeout(timeout.min(left), self.exchange(request, &url, budget))
             .await
             .unwrap_or(Err(Error::TimedOut))
     }
 
-    async fn exchange(&self, request: http::Request<OutgoingBody>) -> Result<Response, Error> {
-        let unreachable = |text: String| Error::Unreachable(text);
+    async fn exchange(
+        &self,
+        request: http::Request<OutgoingBody>,
+        url: &Url,
+        budget: &AtomicUsize,
+    ) -> Result<Response, Error> {
         let response = self
             .client
             .send(request)
             .await
-            .map_err(|error| unreachable(error.to_string()))?;
+            .map_err(|error| match error {
+                SendError::Denied(denied) => {
+                    self.address_denied(url, &denied);
+                    Error::Denied(format!("{}: {denied}", authority(url)))
+                }
+                SendError::Failed(cause) => Error::Unreachable(cause),
+            })?;
         let (head, body) = response.into_parts();
-        let body = Limited::new(body, RESPONSE_BYTES)
-            .collect()
-            .await
-            .map_err(|error| match error.downcast_ref::<LengthLimitError>() {
-                Some(_) => Error::TooLarge(RESPONSE_BYTES as u64),
-                None => unreachable(error.to_string()),
-            })?
-            .to_bytes();
-        let headers = head
-            .headers
-            .iter()
-            .map(|(name, value)| {
-                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-                (name.as_str().to_owned(), value)
-            })
-            .collect();
+        let mut allowance = Allowance::new(budget);
+        let mut headers = Vec::with_capacity(head.headers.len());
+        for (name, value) in &head.headers {
+            allowance.take(name.as_str().len() + value.len())?;
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            headers.push((name.as_str().to_owned(), value));
+        }
+        let body = collect(body, &mut allowance).await?;
+        allowance.keep();
         Ok(Response {
             status: head.status.as_u16(),
             headers,
-            body: body.to_vec(),
+            body,
         })
     }
 }
 
-fn build(request: Request, url: &Url) -> Result<http::Request<OutgoingBody>, Error> {
-    let mut builder = http::Request::builder()
-        .method(request.method.as_str())
-        .uri(url.as_str());
-    for (name, value) in &request.headers {
-        builder = builder.header(name, value);
+/// What a response may still be, in bytes. What was taken is given back where the
+/// response is not kept.
+struct Allowance<'a> {
+    taken: usize,
+    of_call: &'a AtomicUsize,
+}
+
+impl<'a> Allowance<'a> {
+    fn new(of_call: &'a AtomicUsize) -> Self {
+        Self { taken: 0, of_call }
     }
-    let body = Full::new(Bytes::from(request.body))
-        .map_err(|never| match never {})
-        .boxed_unsync();
-    builder
-        .body(body)
-        .map_err(|error| Error::Invalid(error.to_string()))
+
+    fn take(&mut self, bytes: usize) -> Result<(), Error> {
+        if self.taken.saturating_add(bytes) > RESPONSE_BYTES {
+            return Err(Error::TooLarge(RESPONSE_BYTES as u64));
+        }
+        self.of_call
+            .try_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(bytes)
+            })
+            .map_err(|_| Error::TooLarge(CALL_BYTES as u64))?;
+        self.taken += bytes;
+        Ok(())
+    }
+
+    fn keep(mut self) {
+        self.taken = 0;
+    }
+}
+
+impl Drop for Allowance<'_> {
+    fn drop(&mut self) {
+        self.of_call.fetch_add(self.taken, Ordering::Relaxed);
+    }
+}
+
+async fn collect(mut body: Incoming, allowance: &mut Allowance<'_>) -> Result<Vec<u8>, Error> {
+    // Where the length is known, all of it is taken before any: responses that arrive
+    // side by side would otherwise use up together what would do for some of them.
+    let known = usize::try_from(body.size_hint().exact().unwrap_or(0)).unwrap_or(usize::MAX);
+    allowance.take(known)?;
+    let mut collected = Vec::with_capacity(known);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Error::Unreachable(error.to_string()))?;
+        if let Some(data) = frame.data_ref() {
+            if known == 0 {
+                allowance.take(data.len())?;
+            }
+            collected.extend_from_slice(data);
+        }
+    }
+    Ok(collected)
 }
 
 /// `scheme://host:port` of a URL, without the port where it is the scheme's own.
@@ -151,6 +220,7 @@ impl Host for GuestData {
             .checked_sub(RESERVE)
             .unwrap_or(self.call_ends);
         let gate = &self.http;
+        let budget = &AtomicUsize::new(CALL_BYTES);
         let in_flight = usize::try_from(in_flight)
             .unwrap_or(IN_FLIGHT)
             .clamp(1, IN_FLIGHT);
@@ -158,7 +228,7 @@ impl Host for GuestData {
             .map(|chain| async move {
                 let mut answers = Vec::with_capacity(chain.len());
                 for (index, request) in chain {
-                    answers.push((index, gate.answer(request, ends).await));
+                    answers.push((index, gate.answer(request, ends, budget).await));
                 }
                 stream::iter(answers)
             })
@@ -199,6 +269,23 @@ mod tests {
             .map(|chain| chain.iter().map(|(index, _)| *index).collect())
             .collect();
         assert_eq!(indexes, [vec![0, 2], vec![1], vec![3]]);
+    }
+
+    #[test]
+    fn responses_of_a_call_are_bounded_one_by_one_and_together() {
+        let of_call = &AtomicUsize::new(RESPONSE_BYTES + 1);
+        let mut first = Allowance::new(of_call);
+        let too_large = first.take(RESPONSE_BYTES + 1).unwrap_err();
+        assert_eq!(too_large, Error::TooLarge(RESPONSE_BYTES as u64));
+        first.take(RESPONSE_BYTES).unwrap();
+        let mut second = Allowance::new(of_call);
+        let too_large = second.take(2).unwrap_err();
+        assert_eq!(too_large, Error::TooLarge(CALL_BYTES as u64));
+        second.take(1).unwrap();
+        // What is not kept leaves room, what is kept does not.
+        drop(first);
+        second.keep();
+        assert_eq!(of_call.load(Ordering::Relaxed), RESPONSE_BYTES);
     }
 
     #[test]
