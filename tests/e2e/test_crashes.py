@@ -170,11 +170,15 @@ def crashing(ways: dict[str, tuple[str, int]]) -> dict[str, str]:
 
 
 def test_workers_that_die_are_replaced(suite: Project) -> None:
-    """Every way and phase in one run; all other tests run."""
+    """Every way and phase in one run; all other tests run.
+
+    One worker at a time: where two die at once, xdist may send tests to the one that it
+    does not know to be dead yet, which is an internal error of its.
+    """
     files = crashing(WAYS)
     for file, text in files.items():
         suite.write(file, text)
-    outcome = suite.run("pytest", "--sinks", "collector", "-n2", "--max-worker-restart=99")
+    outcome = suite.run("pytest", "--sinks", "collector", "-n1", "--max-worker-restart=99")
     assert outcome.code == 1, outcome
     events = collecting.events(suite)
     collecting.check_whole(events)
