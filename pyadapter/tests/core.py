@@ -27,6 +27,10 @@ RUN = "2026-11-21T10-10-42-3f9a"
 PHASES = ("setup", "call", "teardown")
 
 
+def _nobody(message: Message) -> None:
+    raise AssertionError(f"nobody was welcomed: {message}")
+
+
 class Core:
     """Welcomes everybody, and answers as its attributes say."""
 
@@ -56,6 +60,8 @@ class Core:
         self.late_refusal: str | None = None
         #: Called with each line after `hello`.
         self.on_message: Callable[[Message], None] | None = None
+        #: To the process that was welcomed last.
+        self.send: Callable[[Message], None] = _nobody
         self._listener = socket.socket(socket.AF_UNIX)
         # A Unix address has 107 bytes, pytest's temporary folders may have more.
         self._short = tempfile.TemporaryDirectory(prefix="core-")
@@ -92,6 +98,7 @@ class Core:
         ):
             hello = json.loads(lines.readline())
             self.hellos.append(hello)
+            self.send = send
             assert hello["token"] == "s3cret"
             send({"type": "news", "of": "a later version"})
             if self.refusal is not None:

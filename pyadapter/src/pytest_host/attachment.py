@@ -8,6 +8,8 @@ import weakref
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from .connection import PROTOCOL, Connection, Message, Refused, Unavailable, read_token
 from .segment import Segments
 
@@ -22,6 +24,8 @@ class Welcome:
     unread_bytes: int
     text_bytes: int
     finish: bool
+    #: Whether pauses are to be written to files.
+    pause_files: bool
 
     @classmethod
     def parse(cls, message: Message) -> Welcome:
@@ -33,13 +37,14 @@ class Welcome:
                 unread_bytes=int(message["unread_bytes"]),
                 text_bytes=int(message["text_bytes"]),
                 finish=bool(message["finish"]),
+                pause_files=bool(message.get("pause_files", True)),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise Unavailable(f"the host's welcome makes no sense ({error!r})") from None
 
 
 class Attachment:
-    """The host welcomed this process.
+    """The host welcomed this process; in `config.stash[ATTACHED]`.
 
     A forked child lets go of it: what it inherited is the parent's.
     """
@@ -60,6 +65,10 @@ class Attachment:
         self.dropped = True
         self.segments.drop()
         self.connection.close()  # the parent's copy stays open
+
+
+#: Where what else talks to the host finds how.
+ATTACHED = pytest.StashKey[Attachment]()
 
 
 def attach(

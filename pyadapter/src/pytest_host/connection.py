@@ -19,6 +19,15 @@ _LINE_BYTES = 4 << 20
 Message = dict[str, Any]
 
 
+class _Real:
+    """As they were before any test replaced them: some fake time while they pause."""
+
+    monotonic = staticmethod(time.monotonic)
+
+
+_monotonic = _Real.monotonic
+
+
 class Unavailable(Exception):
     """There is no host to talk to. The run goes on; the text says why."""
 
@@ -37,6 +46,8 @@ class Connection:
         self._stream: socket.socket | None = stream
         self._identity = _identity(stream.fileno())
         self._received = bytearray()
+        #: What was received for somebody else.
+        self._kept: list[Message] = []
 
     @classmethod
     def open(cls, address: str, deadline: float) -> Connection:
@@ -50,6 +61,9 @@ class Connection:
             stream.close()
             raise Unavailable(f"the host at {address} does not answer ({_text(error)})") from None
 
+    def send_within(self, message: Message, seconds: float) -> None:
+        self.send(message, _monotonic() + seconds)
+
     def send(self, message: Message, deadline: float) -> None:
         stream = self._usable()
         try:
@@ -58,8 +72,21 @@ class Connection:
         except OSError as error:
             raise Unavailable(f"the host went away ({_text(error)})") from None
 
+    def put_back(self, messages: list[Message]) -> None:
+        """The next `receive` gets these first."""
+        self._kept = messages + self._kept
+
     def receive(self, deadline: float) -> Message | None:
         """The next message, or `None` where none came in time."""
+        if self._kept:
+            return self._kept.pop(0)
+        return self.receive_new(deadline)
+
+    def receive_within(self, seconds: float) -> Message | None:
+        """The next that was not received before."""
+        return self.receive_new(_monotonic() + seconds)
+
+    def receive_new(self, deadline: float) -> Message | None:
         while True:
             line, newline, rest = self._received.partition(b"\n")
             if newline:
@@ -133,7 +160,7 @@ def _identity(fd: int) -> tuple[int, int] | None:
 
 def _remaining(deadline: float) -> float:
     """Seconds for `settimeout`, which takes 0 for "do not wait at all"."""
-    return max(0.0, deadline - time.monotonic())
+    return max(0.0, deadline - _monotonic())
 
 
 def _text(error: Exception) -> str:

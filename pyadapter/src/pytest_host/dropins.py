@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import glob
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import pytest
+
+from . import values
 
 
 @dataclass(frozen=True)
@@ -18,12 +20,15 @@ class DropIn:
     """An option of another plugin."""
 
     option: str
-    sink: str
     help: str
+    #: Empty where the option is no sink's.
+    sink: str = ""
     #: What it sets; absent where the option does something else.
     setting: str | None = None
     metavar: str | None = None
     choices: Sequence[str] | None = None
+    #: Of a text, for values that are none.
+    type: Callable[[str], Any] | None = None
     #: Takes no value; the setting becomes true.
     flag: bool = False
     #: Asks for its sink; others only set something, should the sink be used.
@@ -42,6 +47,54 @@ RETURN_JOB = DropIn(
     sink="rt",
     flag=True,
     help="write the job's id into testgr_last_job.txt",
+)
+
+PAUSE_ON_FAILURE = DropIn(
+    "--pause-on-failure",
+    flag=True,
+    help="pause tests that fail before their teardown, until somebody resumes them",
+)
+PAUSE_DIR = DropIn(
+    "--pause-dir",
+    metavar="PATH",
+    help="where pauses and command files are (default: pytest-live-pause in the temporary folder)",
+)
+PAUSE_TIMEOUT = DropIn(
+    "--pause-timeout",
+    metavar="SECONDS",
+    type=values.number,
+    help="after how long a paused test goes on by itself (default: 300)",
+)
+PAUSE_CHECKPOINT_MOCK = DropIn(
+    "--pause-checkpoint-mock",
+    choices=("true", "false", "none"),
+    help="answer checkpoints at once, with this result",
+)
+PAUSE_ON = DropIn(
+    "--pause-on",
+    metavar="PHASES",
+    type=values.phases,
+    help="phases whose failures pause: setup, call, teardown, with commas (default: call)",
+)
+PAUSE_ATTEMPTS = DropIn(
+    "--pause-attempts",
+    choices=("last", "all"),
+    help="which failing attempts of a test that is run again pause (default: last)",
+)
+PAUSE_IN_CI = DropIn(
+    "--pause-in-ci",
+    flag=True,
+    help="allow --pause-on-failure where the variable CI is set",
+)
+PAUSE_EVAL = DropIn(
+    "--pause-eval",
+    flag=True,
+    help="allow `host pause eval`: expressions that are evaluated in a paused test",
+)
+
+PAUSES = (
+    *(PAUSE_ON_FAILURE, PAUSE_DIR, PAUSE_TIMEOUT, PAUSE_CHECKPOINT_MOCK),
+    *(PAUSE_ON, PAUSE_ATTEMPTS, PAUSE_IN_CI, PAUSE_EVAL),
 )
 
 DROP_INS = (
@@ -111,6 +164,7 @@ DROP_INS = (
         help="passed on by --rt as it is",
     ),
     RETURN_JOB,
+    *PAUSES,
 )
 
 #: The drop-in options that are ours in this run.
@@ -126,13 +180,13 @@ def before_conftests(config: pytest.Config, args: Sequence[str]) -> None:
     but is never the only one.
     """
     positional: list[str] = list(config.known_args_namespace.file_or_dir)
-    values = [value for value in _separate_values(args) if value in positional]
-    if not values:
+    separate = [value for value in _separate_values(args) if value in positional]
+    if not separate:
         return
-    for value in values:
+    for value in separate:
         if value in positional:
             positional.remove(value)
-    existing = [value for value in values if os.path.exists(value.partition("::")[0])]
+    existing = [value for value in separate if os.path.exists(value.partition("::")[0])]
     if existing and not positional:
         positional = _default_paths(config)
     config.known_args_namespace.file_or_dir = positional + existing
@@ -174,7 +228,7 @@ def add(config: pytest.Config, parser: pytest.Parser, args: Sequence[str], group
         if row.flag:
             attributes["action"] = "store_true"
         else:
-            attributes.update(metavar=row.metavar, choices=row.choices)
+            attributes.update(metavar=row.metavar, choices=row.choices, type=row.type)
         try:
             parser.getgroup(group).addoption(row.option, **attributes)
         except (ValueError, argparse.ArgumentError):
@@ -203,5 +257,9 @@ def _defined(parser: pytest.Parser) -> set[str]:
 
 def given(config: pytest.Config) -> dict[DropIn, Any]:
     """The drop-in options that are ours and were given, with their values."""
-    values = ((row, getattr(config.option, row.dest)) for row in config.stash.get(_ours, ()))
-    return {row: value for row, value in values if value is not None and value is not False}
+    pairs = ((row, getattr(config.option, row.dest)) for row in config.stash.get(_ours, ()))
+    return {row: value for row, value in pairs if value is not None and value is not False}
+
+
+def asks_for_pauses(config: pytest.Config) -> bool:
+    return any(row in PAUSES for row in given(config))

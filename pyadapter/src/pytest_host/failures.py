@@ -29,6 +29,11 @@ _FRAMES = 1000
 _SUMMARY = re.compile(r"(?:[\w.]+\.)?([A-Za-z_]\w*)(?:: (.*)|$)", re.DOTALL)
 
 
+def is_own_file(name: str) -> bool:
+    """Whether it is pytest's or pluggy's."""
+    return name.startswith(_OWN_FILES)
+
+
 class Failure(TypedDict):
     kind: str
     message: str
@@ -57,7 +62,7 @@ def format_traceback(tb: TracebackType | None) -> list[str]:
     """
     kept = []
     while tb is not None:
-        if not tb.tb_frame.f_code.co_filename.startswith(_OWN_FILES):
+        if not is_own_file(tb.tb_frame.f_code.co_filename):
             kept.append(tb)
         tb = tb.tb_next
     if (left_out := len(kept) - _FRAMES) <= 0:

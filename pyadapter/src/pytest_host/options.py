@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
-import contextlib
-import math
 import uuid
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from . import dropins, rt
+from . import dropins, rt, values
+from .pauses.options import may_pause
 
 GROUP = "pytest-host"
 
@@ -44,19 +42,11 @@ def add_own(parser: pytest.Parser) -> None:
     group.addoption(
         "--sinks-finish-timeout",
         dest="pytest_host_sinks_finish_timeout",
-        type=_seconds,
+        type=values.seconds,
         default=5.0,
         metavar="SECONDS",
         help="how long to wait for the sinks at the end (default: 5)",
     )
-
-
-def _seconds(text: str) -> float:
-    with contextlib.suppress(ValueError):
-        value = float(text)
-        if math.isfinite(value) and value >= 0:
-            return value
-    raise argparse.ArgumentTypeError(f"not a number of seconds: {text!r}")
 
 
 @dataclass(frozen=True)
@@ -82,7 +72,8 @@ def read_request(config: pytest.Config, environ: dict[str, str]) -> Request | No
         if row.setting is not None:
             settings.setdefault(row.sink, {})[row.setting] = value
     extra = list(dict.fromkeys(row.sink for row in given if row.asks))
-    if address is None and option.pytest_host_sinks is None and not extra:
+    pauses = dropins.asks_for_pauses(config) and may_pause(config)
+    if address is None and option.pytest_host_sinks is None and not extra and not pauses:
         return None
     body: dict[str, Any] = {}
     if option.pytest_host_sinks is not None:
@@ -92,6 +83,8 @@ def read_request(config: pytest.Config, environ: dict[str, str]) -> Request | No
         body["sinks"] = []  # the drop-in ones and no others
     if extra:
         body["extra_sinks"] = extra
+    if pauses:
+        body["pauses"] = True
     job = None
     if dropins.RETURN_JOB in given:
         job = settings.setdefault("rt", {})["job_id"] = str(uuid.uuid4())

@@ -13,10 +13,15 @@ import pytest
 
 from . import dropins, options
 from .controller import KEY
+from .pauses import api
+from .pauses.api import PAUSE_KEY, live_pause, pause_run_id
 from .session import Session
 from .worker import Worker
 
 _NAME = "pytest_host_session"
+
+#: Fixtures, for pytest to find.
+__all__ = ["live_pause", "pause_run_id"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,11 +43,26 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in environ:
         if name.startswith("PYTEST_HOST"):
             os.environ.pop(name, None)
+    api.enter(config)
     workerinput = getattr(config, "workerinput", None)
     if workerinput is not None:
         if KEY in workerinput:
             config.pluginmanager.register(Worker(config), _NAME)
+        if PAUSE_KEY in workerinput:
+            _register_pauses(config, is_worker=True)
         return
     request = options.read_request(config, environ)
     if request is not None:
         config.pluginmanager.register(Session(config, request, environ), _NAME)
+    if dropins.asks_for_pauses(config):
+        _register_pauses(config, is_worker=False)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    api.leave(config)
+
+
+def _register_pauses(config: pytest.Config, *, is_worker: bool) -> None:
+    from .pauses import hooks  # noqa: PLC0415 - costs nothing until used
+
+    hooks.register(config, is_worker=is_worker)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from . import rt, summary, texts
-from .attachment import Attachment, attach
+from .attachment import ATTACHED, Attachment, attach
 from .connection import Refused, Unavailable, read_token
 from .controller import ControllerReporter
 from .ending import Ending
@@ -140,6 +140,7 @@ class Session:
             directory=directory,
             request=self._request.body,
         )
+        config.stash[ATTACHED] = attachment
         attachment.segments.append(texts.dumps(self._session_frame()).encode())
         if config.pluginmanager.hasplugin("dsession"):
             ticket = {"address": address, "token": token, "run": attachment.welcome.run}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from . import summary
-from .attachment import Attachment, attach
+from .attachment import ATTACHED, Attachment, attach
 from .connection import Refused, Unavailable
 from .controller import KEY
 from .reporter import Reporter
@@ -39,6 +39,7 @@ class Worker:
                 worker=workerinput["workerid"],
                 run=ticket["run"],
             )
+            self._config.stash[ATTACHED] = self._attachment
             self._reporter = Reporter(
                 self._config,
                 self._attachment.segments,
