@@ -3,11 +3,13 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod core;
 pub mod dispatch;
 pub mod guest;
 pub mod intake;
 pub mod journal;
+pub mod pause;
 pub mod protocol;
 pub mod replay;
 pub mod state;

@@ -16,6 +16,21 @@ pub fn printable(text: &str) -> String {
     kept
 }
 
+/// The lines of `text` that are not blank, each as `printable` but for its spaces.
+pub fn printable_lines(text: &str) -> impl Iterator<Item = String> {
+    let stripped = anstream::adapter::strip_str(text).to_string();
+    let lines: Vec<String> = stripped
+        .lines()
+        .map(|line| {
+            let mut kept = line.replace('\t', "    ");
+            kept.retain(|c| !c.is_control() && !turns(c));
+            kept.trim_end().to_owned()
+        })
+        .filter(|line| !line.is_empty())
+        .collect();
+    lines.into_iter()
+}
+
 /// Bytes, such as a digest, in hexadecimal.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
@@ -35,6 +50,8 @@ mod tests {
         assert_eq!(printable("a\x1b[31mred\x1b[0m b"), "ared b");
         assert_eq!(printable("\x1b]0;title\x07a\x1b]8;;http://x\x1b\\b"), "ab");
         assert_eq!(printable("a\r\n\tb\x08\x7f\u{9b}31m"), "a b31m");
+        let lines: Vec<String> = printable_lines("  a\x1b[31m \n\n\tb\x07\u{202e}").collect();
+        assert_eq!(lines, ["  a", "    b"]);
         assert_eq!(printable("gnp\u{202e}exe.\u{2066}"), "gnpexe.");
         assert_eq!(printable("表 é 👩‍👩‍👧 test[x]"), "表 é 👩‍👩‍👧 test[x]");
     }

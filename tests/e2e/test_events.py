@@ -384,13 +384,16 @@ SHOWN = {
     "not-run": "test_endings.py::test_not_run",
     "warning": "test_warnings",
     "worker-lost": "test_worker_lost",
+    "pause-opened": "test_pauses.py::test_sinks_are_told",
+    "pause-closed": "test_pauses.py::test_sinks_are_told",
+    "extension": "test_pauses.py::test_sinks_are_told",
     "interrupted": "test_endings.py::test_interrupted_by_a_signal",
     "gap": "test_gap",
     "session-finished": "test_endings.py::test_session_finished",
 }
 
 #: Nothing tells these yet.
-TO_COME = {"pause-opened", "pause-closed", "job-changed", "orchestration-reported", "extension"}
+TO_COME = {"job-changed", "orchestration-reported"}
 
 
 def test_no_case_is_forgotten() -> None:

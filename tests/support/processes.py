@@ -62,6 +62,10 @@ class Running:
         seconds = time.monotonic() - self._started
         return Outcome(self._process.returncode, stdout, stderr, seconds)
 
+    def interrupt(self) -> None:
+        """SIGINT, to this process alone."""
+        self._process.send_signal(signal.SIGINT)
+
     def end(self) -> None:
         """Whatever is left of it."""
         if self._process.poll() is None:

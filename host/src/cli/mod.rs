@@ -6,6 +6,7 @@ mod delivery;
 mod doctor;
 mod drain;
 mod init;
+mod pause;
 mod python;
 mod replay;
 mod run;
@@ -48,6 +49,9 @@ enum Command {
     Replay(replay::Args),
     /// Watch runs from another terminal
     Watch(watch::Args),
+    /// Look into paused tests, and let them go on
+    #[command(subcommand)]
+    Pause(pause::Command),
     /// Look at the runs that are kept, move and remove them
     #[command(subcommand)]
     Runs(runs::Command),
@@ -70,6 +74,7 @@ pub fn main() -> ExitCode {
         Command::Drain(args) => drain::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Watch(args) => watch::run(&args),
+        Command::Pause(command) => pause::run(&command),
         Command::Runs(command) => runs::run(&command),
         Command::Sink(command) => sink::run(&command),
         Command::Doctor(args) => doctor::run(&args),

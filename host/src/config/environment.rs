@@ -6,6 +6,7 @@
 //! | `PYTEST_HOST_SINK__PUBLISH__URL=…` | `url` in `[sink.publish]` |
 //! | `PYTEST_HOST_LIMIT__TEXT=1 MiB` | `limit.text`; likewise `limit.journal` |
 //! | `PYTEST_HOST_KEEP__RUNS=100` | `keep.runs` |
+//! | `PYTEST_HOST_PAUSE__FILES=false` | `pause.files` |
 //!
 //! Names are taken in lower case, with `-` for a single `_`.
 
@@ -41,12 +42,18 @@ pub fn assignments(
         } else if let Some(rest) = key.strip_prefix("KEEP__") {
             let path = vec!["keep".to_owned(), rest.to_ascii_lowercase()];
             (path, value_of(&text))
+        } else if let Some(rest) = key.strip_prefix("PAUSE__") {
+            let parts = rest
+                .split("__")
+                .map(|part| part.to_ascii_lowercase().replace('_', "-"));
+            let path = std::iter::once("pause".to_owned()).chain(parts).collect();
+            (path, value_of(&text))
         } else if OTHERS.contains(&key) {
             continue;
         } else {
             return Err(BadInput::at(
                 &origin,
-                "unknown variable; the settings are PYTEST_HOST_SINKS, PYTEST_HOST_SINK__<SINK>__<KEY>, PYTEST_HOST_LIMIT__<KEY> and PYTEST_HOST_KEEP__<KEY>",
+                "unknown variable; the settings are PYTEST_HOST_SINKS, PYTEST_HOST_SINK__<SINK>__<KEY>, PYTEST_HOST_LIMIT__<KEY>, PYTEST_HOST_KEEP__<KEY> and PYTEST_HOST_PAUSE__<KEY>",
             ));
         };
         found.push(Assignment {

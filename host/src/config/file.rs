@@ -120,10 +120,25 @@ impl<'a> Place<'a> {
                         found.push(self.assignment(&[above], key, value)?);
                     }
                 }
+                ("pause", Some(pause)) => self.pause(pause, &mut found)?,
                 _ => found.push(self.assignment(&[], key, value)?),
             }
         }
         Ok(found)
+    }
+
+    fn pause(&self, pause: &DeTable<'_>, found: &mut Vec<Assignment>) -> Result<(), BadInput> {
+        for (key, value) in pause {
+            match (key.get_ref().as_ref(), value.get_ref().as_table()) {
+                ("policy", Some(policy)) => {
+                    for (key, value) in policy {
+                        found.push(self.assignment(&["pause", "policy"], key, value)?);
+                    }
+                }
+                _ => found.push(self.assignment(&["pause"], key, value)?),
+            }
+        }
+        Ok(())
     }
 
     fn sinks(&self, sinks: &DeTable<'_>, found: &mut Vec<Assignment>) -> Result<(), BadInput> {

@@ -8,6 +8,7 @@ mod assignment;
 mod environment;
 mod file;
 mod keep;
+mod pause;
 mod select;
 mod suggest;
 mod table;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 pub use assignment::{Assignment, Origin};
 pub use file::FILE_NAME;
 pub use keep::Keep;
+pub use pause::Pause;
 pub use select::{Defaults, ModuleSource, Request, Setting, SinkSpec};
 pub use suggest::nearest;
 pub use table::{OnFailure, SinkTable};
@@ -37,7 +39,7 @@ impl BadInput {
 }
 
 /// The keys of a configuration's top.
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 9] = [
     "sinks",
     "sink",
     "limit.text",
@@ -45,6 +47,8 @@ const KEYS: [&str; 7] = [
     "keep.runs",
     "keep.age",
     "keep.size",
+    "pause.files",
+    "pause.policy",
 ];
 
 /// The configuration that is in force in a folder.
@@ -63,6 +67,7 @@ pub struct Config {
     pub journal: u64,
     /// How much of old runs stays.
     pub keep: Keep,
+    pub pause: Pause,
     tables: BTreeMap<String, SinkTable>,
 }
 
@@ -115,6 +120,7 @@ impl Config {
             text: TEXT,
             journal: JOURNAL,
             keep: Keep::default(),
+            pause: Pause::default(),
             tables: BTreeMap::new(),
         };
         if let Some(found) = file {
@@ -205,6 +211,7 @@ impl Config {
                 ["limit", "text"] => self.text = text_limit(&assignment)?,
                 ["limit", "journal"] => self.journal = journal_limit(&assignment)?,
                 ["keep", key] => self.keep.assign(key, &assignment)?,
+                ["pause", key @ ..] => self.pause.assign(key, &assignment)?,
                 ["sink", name] if assignment.value.is_object() => {
                     self.tables.entry((*name).to_owned()).or_default();
                 }

@@ -27,6 +27,8 @@ pub struct Request {
     pub settings: BTreeMap<String, serde_json::Map<String, Value>>,
     /// Loses against everything.
     pub defaults: Vec<Defaults>,
+    /// The run may pause, so that it needs a host even where no sink is named.
+    pub pauses: bool,
 }
 
 /// Settings of a sink that hold where nobody sets them, and where they are from.

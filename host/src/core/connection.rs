@@ -9,58 +9,45 @@ use std::time::{Duration, Instant};
 use tokio::io::BufReader;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc;
 
 use super::change::Plan;
 use super::lines::{read_line, write_line};
+use super::pauses::LINES;
 use super::run::Run;
 use super::server::{Core, LOOK, load_aside};
-use crate::config::SinkSpec;
+use crate::config::{Config, SinkSpec};
+use crate::control;
 use crate::guest::sink::Sink;
 use crate::intake::Command;
 use crate::protocol::PROTOCOL;
-use crate::protocol::message::{Finished, FromAdapter, FromHost, Hello, Role, Swap, Welcome};
+use crate::protocol::message::{Finished, FromAdapter, FromHost, Hello, Role, Welcome};
 
 const SEGMENT_BYTES: u64 = 1 << 20;
 const UNREAD_BYTES: u64 = 64 << 20;
 
 impl Core {
-    /// Serves one process of the adapter until it closes its connection, or carries out
-    /// what somebody else asks for.
+    /// Serves one process of the adapter, or a command, until it closes its connection.
     pub async fn attend(&self, stream: UnixStream) -> io::Result<()> {
         let (reader, mut writer) = stream.into_split();
         let mut reader = BufReader::new(reader);
-        let first = read_line(&mut reader).await?;
-        let (token, protocol) = match &first {
-            Some(FromAdapter::Hello(hello)) => (&hello.token, hello.protocol),
-            Some(FromAdapter::Swap(swap)) => (&swap.token, swap.protocol),
-            _ => return Ok(()),
+        let Some(FromAdapter::Hello(hello)) = read_line(&mut reader).await? else {
+            return Ok(());
         };
-        if *token != self.token {
+        if hello.token != self.token {
             return refuse(&mut writer, "wrong token".into()).await;
         }
-        if protocol != PROTOCOL {
+        if hello.protocol != PROTOCOL {
             let message = format!(
-                "the adapter speaks protocol {protocol}, this host {PROTOCOL}: install the same version of both"
+                "the adapter speaks protocol {}, this host {PROTOCOL}: install the same version of both",
+                hello.protocol
             );
             return refuse(&mut writer, message).await;
         }
-        match first {
-            Some(FromAdapter::Hello(hello)) => match hello.role {
-                Role::Session => self.session(*hello, reader, writer).await,
-                Role::Worker => self.worker(*hello, reader, writer).await,
-            },
-            Some(FromAdapter::Swap(swap)) => self.swap(swap, writer).await,
-            _ => Ok(()),
-        }
-    }
-
-    async fn swap(&self, swap: Swap, mut writer: OwnedWriteHalf) -> io::Result<()> {
-        let Swap {
-            run, sink, module, ..
-        } = swap;
-        match self.swap_by_hand(&run, &sink, module).await {
-            Ok(()) => write_line(&mut writer, &FromHost::Swapped { run, sink }).await,
-            Err(message) => refuse(&mut writer, message).await,
+        match hello.role {
+            Role::Session => self.session(*hello, reader, writer).await,
+            Role::Worker => self.worker(*hello, reader, writer).await,
+            Role::Control => self.control(reader, writer).await,
         }
     }
 
@@ -79,9 +66,11 @@ impl Core {
         };
         join(&run, &hello);
         let served = async {
-            welcome(&run, self.config.text, false, &mut writer).await?;
-            while read_line::<FromAdapter>(&mut reader).await?.is_some() {}
-            Ok(())
+            welcome(&run, &self.config, false, &mut writer).await?;
+            let lines = self.write_aside(writer);
+            let heard = self.hear(&run, &mut reader, &lines).await;
+            self.pauses.gone(&lines);
+            heard
         };
         let served = served.await;
         // However it ended, or the run would wait for this process for ever.
@@ -123,14 +112,18 @@ impl Core {
             runs.insert(id.clone(), Arc::clone(&run));
         }
         join(&run, &hello);
-        let accepted =
-            match welcome(&run, self.config.text, self.request.is_none(), &mut writer).await {
-                Ok(()) => self.load_and_deliver(&run, specs, plan, &mut writer).await,
-                Err(gone) => Err(gone),
-            };
+        let accepted = match welcome(&run, &self.config, self.request.is_none(), &mut writer).await
+        {
+            Ok(()) => self.load_and_deliver(&run, specs, plan, &mut writer).await,
+            Err(gone) => Err(gone),
+        };
         if accepted.is_ok() {
             self.take_up.begin();
-            self.follow_session(&run, &mut reader, &mut writer).await;
+            let lines = self.write_aside(writer);
+            if let Err(error) = self.hear(&run, &mut reader, &lines).await {
+                tracing::debug!("a session's connection ended: {error}");
+            }
+            self.pauses.gone(&lines);
         }
         run.tell(Command::Gone {
             process: hello.process,
@@ -152,8 +145,8 @@ impl Core {
     /// A new run for these sinks.
     fn begin(&self, specs: &[SinkSpec]) -> Result<Run, String> {
         let folder = self.state.new_run().map_err(|error| error.to_string())?;
-        if let Err(error) = folder.announce(&self.address) {
-            tracing::warn!("no sink of {} can be swapped by hand: {error}", folder.id);
+        if let Err(error) = control::write_address(&folder.path, &self.address) {
+            tracing::warn!("commands will not find this core: {error}");
         }
         let run = Run::start_within(folder, self.config.journal);
         // Before pytest is welcomed: what it writes from then on has somewhere to go,
@@ -217,34 +210,58 @@ impl Core {
     }
 
     /// Until the process closes its connection.
-    async fn follow_session(
+    async fn hear(
         &self,
         run: &Run,
         reader: &mut BufReader<OwnedReadHalf>,
-        writer: &mut OwnedWriteHalf,
-    ) {
-        while let Ok(Some(message)) = read_line::<FromAdapter>(reader).await {
-            let FromAdapter::Finish { timeout } = message else {
-                continue;
-            };
-            let timeout = Duration::try_from_secs_f64(timeout).unwrap_or_default();
-            let started = Instant::now();
-            while !run.is_idle() && started.elapsed() < timeout {
-                tokio::time::sleep(LOOK).await;
-            }
-            let finished = Finished {
-                run: run.folder().map(|folder| folder.id.clone()),
-                sinks: run.reports(),
-                earlier: Vec::new(),
-                refused: run.changes().lines(),
-            };
-            if write_line(writer, &FromHost::Finished(finished))
-                .await
-                .is_err()
-            {
-                return;
+        lines: &mpsc::Sender<FromHost>,
+    ) -> io::Result<()> {
+        while let Some(message) = read_line::<FromAdapter>(reader).await? {
+            match message {
+                FromAdapter::Finish { timeout } => {
+                    let finished = finished(run, timeout).await;
+                    if lines.send(FromHost::Finished(finished)).await.is_err() {
+                        return Ok(());
+                    }
+                }
+                FromAdapter::Pause { pause } => {
+                    let id = run.folder().map_or("", |folder| folder.id.as_str());
+                    self.pauses.opened(id, *pause, lines.clone());
+                }
+                FromAdapter::PauseEnd { id } => self.pauses.closed(&id),
+                FromAdapter::Answer(answer) => self.pauses.answered(answer),
+                FromAdapter::Hello(_) => {}
             }
         }
+        Ok(())
+    }
+
+    /// Writes lines from wherever they come, while the connection is read.
+    fn write_aside(&self, mut writer: OwnedWriteHalf) -> mpsc::Sender<FromHost> {
+        let (sender, mut lines) = mpsc::channel::<FromHost>(LINES);
+        tokio::spawn(async move {
+            while let Some(line) = lines.recv().await {
+                if write_line(&mut writer, &line).await.is_err() {
+                    return;
+                }
+            }
+        });
+        sender
+    }
+}
+
+/// How far the sinks are when they are done or the time is up.
+async fn finished(run: &Run, timeout: f64) -> Finished {
+    let timeout = Duration::try_from_secs_f64(timeout).unwrap_or_default();
+    let started = Instant::now();
+    while !run.is_idle() && started.elapsed() < timeout {
+        tokio::time::sleep(LOOK).await;
+    }
+    Finished {
+        run: run.folder().map(|folder| folder.id.clone()),
+        sinks: run.reports(),
+        earlier: Vec::new(),
+        refused: run.changes().lines(),
     }
 }
 
@@ -258,7 +275,7 @@ fn join(run: &Run, hello: &Hello) {
 
 async fn welcome(
     run: &Run,
-    text_bytes: u64,
+    config: &Config,
     finish: bool,
     writer: &mut OwnedWriteHalf,
 ) -> io::Result<()> {
@@ -271,8 +288,9 @@ async fn welcome(
         segments: absolute(&folder.segments()),
         segment_bytes: SEGMENT_BYTES,
         unread_bytes: UNREAD_BYTES,
-        text_bytes,
+        text_bytes: config.text,
         finish,
+        pause_files: config.pause.files,
     };
     write_line(writer, &FromHost::Welcome(welcome)).await
 }

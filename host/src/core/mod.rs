@@ -3,8 +3,10 @@
 mod change;
 mod changes;
 mod connection;
+mod control;
 mod left;
 mod lines;
+mod pauses;
 mod run;
 mod server;
 mod take_up;

@@ -13,9 +13,11 @@ use tokio::sync::{Notify, mpsc};
 
 use super::change::Plan;
 use super::lines::write_line;
+use super::pauses::Pauses;
 use super::run::{Run, load};
 use super::take_up::TakeUp;
 use crate::config::{BadInput, Config, Request, SinkSpec};
+use crate::control;
 use crate::guest::sink::Sink;
 use crate::protocol::message::{Finished, FromHost, FromLauncher, Launch};
 use crate::state::{RuntimeFolder, StateFolder};
@@ -60,6 +62,7 @@ pub struct Core {
     pub(super) runs: Mutex<BTreeMap<String, Arc<Run>>>,
     pub(super) open: Mutex<Open>,
     pub(super) take_up: TakeUp,
+    pub(super) pauses: Pauses,
     /// Where this core is reached.
     pub(super) address: PathBuf,
     /// `config`, as it has become since.
@@ -118,12 +121,13 @@ pub async fn serve(
         request: launch.request,
         sinks,
         take_up: TakeUp::new(&state),
+        pauses: Pauses::default(),
+        address: runtime.address().to_owned(),
         state,
         token: runtime.token().to_owned(),
         forbidden,
         runs: Mutex::default(),
         open: Mutex::default(),
-        address: runtime.address().to_owned(),
         replaced: AtomicBool::default(),
         plans: Mutex::default(),
         changes: Arc::default(),
@@ -146,7 +150,7 @@ pub async fn serve(
 /// That, and whatever is wrong with the request.
 pub fn selected(config: &Config, request: &Request) -> Result<Vec<SinkSpec>, BadInput> {
     let specs = config.select(request)?;
-    if specs.is_empty() {
+    if specs.is_empty() && !request.pauses {
         return Err(BadInput(format!(
             "no sinks are named: use --sinks, such as --sinks {}, or `sinks = [\"publish\"]` in host.toml",
             config.known_sinks().join(",")
@@ -319,6 +323,9 @@ impl Core {
         self.take_up.end();
         for run in self.runs() {
             run.stop();
+            if let Some(folder) = run.folder() {
+                control::forget_address(&folder.path);
+            }
         }
         // A worker between two calls ends at once; one in a call is left to the
         // end of the process, and its batch is delivered again.

@@ -2,7 +2,7 @@
 
 use crate::guest::bindings::events;
 use crate::journal::Item;
-use crate::protocol::frame;
+use crate::protocol::{frame, pause};
 
 pub fn session(id: &str, session: frame::Session) -> events::Session {
     events::Session {
@@ -128,4 +128,42 @@ fn section(section: frame::Section) -> events::Section {
         content: section.content,
         original_size: section.original_size,
     }
+}
+
+pub fn pause(pause: frame::PauseRequest) -> events::PauseRequest {
+    events::PauseRequest {
+        id: pause.id,
+        kind: pause_kind(pause.kind),
+        nodeid: pause.nodeid,
+        task: pause.task,
+        timeout: pause.timeout,
+        original_failure: pause.original_failure,
+        created: pause.created,
+    }
+}
+
+pub fn pause_kind(kind: pause::Kind) -> events::PauseKind {
+    match kind {
+        pause::Kind::Failure => events::PauseKind::Failure,
+        pause::Kind::Checkpoint => events::PauseKind::Checkpoint,
+    }
+}
+
+pub fn pause_end(
+    id: String,
+    outcome: frame::PauseOutcome,
+    decision: frame::Decision,
+) -> events::Event {
+    let end = match outcome {
+        frame::PauseOutcome::Resumed => events::PauseEnd::Resumed,
+        frame::PauseOutcome::TimedOut => events::PauseEnd::TimedOut,
+        frame::PauseOutcome::Abandoned => events::PauseEnd::Abandoned,
+    };
+    let decision = events::Decision {
+        outcome: decision.outcome,
+        reason: decision.reason,
+        failure_reason: decision.failure_reason,
+        by: decision.by,
+    };
+    events::Event::PauseClosed((id, end, decision))
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::pause;
+
 /// One frame. A kind that this host does not know is passed over.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "k", rename_all = "kebab-case")]
@@ -81,6 +83,18 @@ pub enum Frame {
     Interrupted {
         t: f64,
         reason: String,
+    },
+    Pause {
+        t: f64,
+        pause: Box<PauseRequest>,
+        /// What to type to answer it.
+        command: String,
+    },
+    PauseEnd {
+        t: f64,
+        id: String,
+        outcome: PauseOutcome,
+        decision: Decision,
     },
     Gap {
         t: f64,
@@ -218,6 +232,37 @@ pub struct Report {
     pub properties: Vec<(String, String)>,
     #[serde(default)]
     pub subtest: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct PauseRequest {
+    pub id: String,
+    pub kind: pause::Kind,
+    pub nodeid: String,
+    pub task: String,
+    pub timeout: f64,
+    #[serde(default)]
+    pub original_failure: Option<String>,
+    pub created: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PauseOutcome {
+    Resumed,
+    TimedOut,
+    Abandoned,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Decision {
+    #[serde(default)]
+    pub outcome: Option<bool>,
+    #[serde(default)]
+    pub reason: Option<String>,
+    #[serde(default)]
+    pub failure_reason: Option<String>,
+    pub by: String,
 }
 
 /// Reads a frame's payload.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::pause::{Answer, Pause, Question};
 use crate::config::Request;
 
 /// A line longer than this is no message of ours.
@@ -29,18 +30,13 @@ pub enum FromAdapter {
     Finish {
         timeout: f64,
     },
-    Swap(Swap),
-}
-
-/// A module is to take over a sink of a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Swap {
-    pub protocol: u32,
-    pub token: String,
-    pub run: String,
-    pub sink: String,
-    /// Absolute.
-    pub module: PathBuf,
+    Pause {
+        pause: Box<Pause>,
+    },
+    PauseEnd {
+        id: String,
+    },
+    Answer(Answer),
 }
 
 /// Which side of xdist a process is on.
@@ -49,6 +45,8 @@ pub struct Swap {
 pub enum Role {
     Session,
     Worker,
+    /// A command that asks; no process of pytest's.
+    Control,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,7 +54,9 @@ pub struct Hello {
     pub protocol: u32,
     pub token: String,
     pub role: Role,
+    #[serde(default)]
     pub process: String,
+    #[serde(default)]
     pub pid: u32,
     #[serde(default)]
     pub directory: Option<PathBuf>,
@@ -87,10 +87,11 @@ pub enum FromHost {
         sinks: Vec<SinkReport>,
     },
     Finished(Finished),
-    /// The module has taken over.
-    Swapped {
-        run: String,
-        sink: String,
+    /// To a process with a pause that is open.
+    Ask(Question),
+    /// Its command file has changed.
+    Look {
+        pause: String,
     },
 }
 
@@ -104,6 +105,8 @@ pub struct Welcome {
     pub text_bytes: u64,
     /// Whether the adapter is to wait for the sinks at the end.
     pub finish: bool,
+    /// Whether pauses are to be written to files.
+    pub pause_files: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

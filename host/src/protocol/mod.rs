@@ -1,7 +1,9 @@
 //! What the adapter and the host say to one another: `docs/protocol.md` in Rust.
 
+pub mod control;
 pub mod frame;
 pub mod message;
+pub mod pause;
 pub mod segment;
 
 /// The version of the protocol that this host speaks.

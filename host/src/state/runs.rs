@@ -7,7 +7,7 @@
 //!   runs/2026-11-21T10-10-42-3f9a/
 //!     lock         held by the core that owns the run
 //!     owner        held as well, so that others can see it without touching `lock`
-//!     address      names the runtime folder of the core that began the run
+//!     core         where the core is that serves the run: see `control`
 //!     journal.db
 //!     segments/    what pytest wrote and is not in the journal yet
 //!   temporary/     on its way in or out: see `temporary.rs`
@@ -29,7 +29,6 @@ const NAME: &str = ".pytest_host";
 pub(super) const JOURNAL: &str = "journal.db";
 /// Made with the run and never written to: its time is when the run came here.
 pub(super) const LOCK: &str = "lock";
-const ADDRESS: &str = "address";
 
 /// The folder that runs are kept in.
 #[derive(Clone, Debug)]
@@ -136,13 +135,6 @@ impl StateFolder {
         })
     }
 
-    /// Where the core is reached that a run was begun by; it may have ended.
-    #[must_use]
-    pub fn address_of(&self, id: &str) -> Option<PathBuf> {
-        let written = std::fs::read_to_string(self.folder_of(id).join(ADDRESS));
-        written.ok().map(|text| PathBuf::from(text.trim_end()))
-    }
-
     /// Takes up a run, where nobody owns it.
     ///
     /// # Errors
@@ -198,18 +190,6 @@ impl RunFolder {
     #[must_use]
     pub fn segments(&self) -> PathBuf {
         self.path.join("segments")
-    }
-
-    /// Says where the core is reached that serves the run.
-    ///
-    /// # Errors
-    ///
-    /// Where it cannot be written.
-    pub fn announce(&self, address: &Path) -> io::Result<()> {
-        std::fs::write(
-            self.path.join(ADDRESS),
-            address.as_os_str().as_encoded_bytes(),
-        )
     }
 
     /// Removes the run and all it has.

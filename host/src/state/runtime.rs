@@ -55,17 +55,6 @@ impl RuntimeFolder {
             .unwrap_or_else(|| Path::new("/tmp").join(own))
     }
 
-    /// The socket and the token of the core in the runtime folder `address`, made by
-    /// whatever process.
-    ///
-    /// # Errors
-    ///
-    /// Where no core is there.
-    pub fn reach(address: &Path) -> io::Result<(PathBuf, String)> {
-        let token = std::fs::read_to_string(address.join(TOKEN))?;
-        Ok((address.join(SOCKET), token.trim_end().to_owned()))
-    }
-
     /// What pytest is told.
     #[must_use]
     pub fn address(&self) -> &Path {

@@ -4,16 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use tokio::io::BufReader;
-use tokio::net::UnixStream;
 
 use crate::cli::{TROUBLE, context};
 use crate::config::{BadInput, nearest};
-use crate::core::{read_line, write_line};
+use crate::control::{self, Control};
 use crate::journal::JournalReader;
-use crate::protocol::PROTOCOL;
-use crate::protocol::message::{FromAdapter, FromHost, Swap};
-use crate::state::{RuntimeFolder, StateFolder};
+use crate::protocol::control::{FromControl, ToControl};
+use crate::state::StateFolder;
 
 /// Let another module take over a sink while its run goes on
 #[derive(Debug, clap::Args)]
@@ -61,12 +58,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let state = StateFolder::find(config.root()).ok_or_else(none)?;
     let runs = with_sink(args, &state, living(args, &state, none)?)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
     let mut outcomes = Vec::new();
-    for Living { run, address } in runs {
-        let swapped = runtime.block_on(ask(&address, &run, &args.name, &module));
+    for Living { run, core } in runs {
+        let swapped = ask(core, &run, &args.name, &module);
         let reason = swapped.err().map(|error| format!("{error:#}"));
         let outcome = Outcome {
             run,
@@ -101,7 +95,7 @@ fn show(outcome: &Outcome) {
 /// A run with a core that can be reached.
 struct Living {
     run: String,
-    address: PathBuf,
+    core: Control,
 }
 
 fn living(
@@ -118,10 +112,9 @@ fn living(
         .iter()
         .filter(|run| state.is_owned(run))
         .filter_map(|run| {
-            let address = state.address_of(run)?;
-            RuntimeFolder::reach(&address).ok()?;
+            let core = control::core_of(state, run)?;
             let run = run.clone();
-            Some(Living { run, address })
+            Some(Living { run, core })
         })
         .collect();
     match (&args.run, wanted.first()) {
@@ -159,25 +152,18 @@ fn sinks(state: &StateFolder, run: &str) -> Vec<String> {
 }
 
 /// Has the core of a run swap the sink, and waits until it has.
-async fn ask(address: &Path, run: &str, sink: &str, module: &Path) -> anyhow::Result<()> {
-    let gone = "the host of the run cannot be reached; it may have ended";
-    let (socket, token) = RuntimeFolder::reach(address).context(gone)?;
-    let mut stream = UnixStream::connect(socket).await.context(gone)?;
-    let (reader, mut writer) = stream.split();
-    let swap = FromAdapter::Swap(Swap {
-        protocol: PROTOCOL,
-        token,
+fn ask(mut core: Control, run: &str, sink: &str, module: &Path) -> anyhow::Result<()> {
+    let swap = FromControl::Swap {
         run: run.to_owned(),
         sink: sink.to_owned(),
         module: module.to_owned(),
-    });
-    write_line(&mut writer, &swap).await.context(gone)?;
-    // A host that does not know the message waits for another one.
-    tokio::io::AsyncWriteExt::shutdown(&mut writer).await?;
-    match read_line(&mut BufReader::new(reader)).await? {
-        Some(FromHost::Swapped { .. }) => Ok(()),
-        Some(FromHost::Refused { message }) => Err(anyhow::Error::msg(message)),
-        Some(other) => anyhow::bail!("the host said {other:?}"),
-        None => anyhow::bail!("the host of the run ended before it answered"),
+    };
+    let answer = core
+        .ask(&swap)
+        .context("the host of the run ended before it answered")?;
+    match answer {
+        ToControl::Swapped { .. } => Ok(()),
+        ToControl::Refused { message } => Err(anyhow::Error::msg(message)),
+        other => anyhow::bail!("the host said {other:?}"),
     }
 }
