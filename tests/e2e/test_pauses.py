@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
 from support import collecting
+from support.guests import folder_of_guests
 from support.pausing import CHECKPOINT, FAIL, Pauses
 from support.polling import until
 from support.project import Project
@@ -193,3 +195,69 @@ def test_core_killed_during_a_pause(project: Project) -> None:
     assert outcome.code == 1
     assert "External failure reason: by file" in outcome.stdout
     assert [each["status"] for each in pauses.records()] == ["resumed", "resumed"]
+
+
+POLICY = """
+[pause.policy]
+module = "{module}"
+
+[[pause.policy.approve]]
+task = "Switch on *"
+reason = "always"
+
+[[pause.policy.approve]]
+task = "Never"
+from = "00:00"
+until = "00:00"
+"""
+
+
+def approver() -> Path:
+    path = folder_of_guests().parent / "dist" / "approver.wasm"
+    assert path.exists(), f"{path} is not there; build it with: cargo xtask guests"
+    return path
+
+
+def test_policy(project: Project) -> None:
+    """It approves what it knows, at once; the rest is left to people."""
+    collecting.configure(project)
+    text = (project.folder / "host.toml").read_text()
+    project.configure(text + POLICY.format(module=approver()))
+    project.write(
+        "test_x.py",
+        "from pytest_host import checkpoint\n\n"
+        "def test_a():\n    assert checkpoint(task='Switch on board 7').reason == 'always'\n\n"
+        "def test_b():\n    assert checkpoint(task='Never').reason == 'by hand'\n\n"
+        "def test_f():\n    assert 0\n",
+    )
+    pauses = Pauses(project)
+    running = pauses.start("--sinks", "collector")
+    by_hand = pauses.number(1)
+    assert by_hand["task"] == "Never"
+    ask = ("--result", "true", "--reason", "by hand")
+    assert pauses.host("resume", str(by_hand["pause_id"]), *ask).code == 0
+    failure = pauses.number(2)
+    assert pauses.host("resume", str(failure["pause_id"])).code == 0
+    outcome = running.finish()
+    assert "1 failed, 2 passed" in outcome.stdout, outcome
+    closed = collecting.of_kind(collecting.events(project), "pause-closed")
+    assert [body[2]["by"] for body in closed] == ["approver", "cli", "cli"]
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ("module = 'no.wasm'", "pause.policy: {folder}/no.wasm is not there"),
+        ("aprove = []", "pause.policy names no component: module = "),
+        ("module = '{approver}'\naprove = []", "pause.policy: unknown field `aprove`"),
+        ("module = '{collector}'", "so it is no pause policy (world pause-policy-guest)"),
+    ],
+)
+def test_bad_policy(project: Project, table: str, problem: str) -> None:
+    """Told before any test runs."""
+    files = {"approver": approver(), "collector": folder_of_guests() / "collector.wasm"}
+    project.configure("[pause.policy]\n" + table.format(**files))
+    project.write("test_x.py", FAIL)
+    outcome = Pauses(project, timeout=0).start().finish()
+    assert outcome.code == 4, outcome
+    assert problem.format(folder=project.folder) in outcome.stderr

@@ -77,10 +77,7 @@ class Pauses:
 
     def number(self, number: int) -> Record:
         """The pause with this number, from 0, once it is open or over."""
-        found = until(
-            f"pause {number}", lambda: [*self.records(), None][number : number + 1] != [None]
-        )
-        assert found
+        until(f"pause {number}", lambda: len(self.records()) > number)
         return self.records()[number]
 
     def pending(self, count: int = 1) -> list[Record]:

@@ -221,6 +221,27 @@ impl Config {
         Ok(self.build(name, source, table))
     }
 
+    /// The guest that may answer pauses, where one is named.
+    ///
+    /// # Errors
+    ///
+    /// Settings without a module.
+    pub fn policy(&self) -> Result<Option<SinkSpec>, BadInput> {
+        let table = &self.pause.policy;
+        if let Some((path, written)) = &table.module {
+            let base = written.folder().unwrap_or(&self.directory);
+            let module = ModuleSource::File(tidy(&base.join(path)));
+            return Ok(Some(self.build(stem(path), module, table)));
+        }
+        match table.settings.values().next() {
+            Some((_, origin)) => Err(BadInput::at(
+                origin,
+                "pause.policy names no component: module = \"….wasm\"",
+            )),
+            None => Ok(None),
+        }
+    }
+
     fn build(&self, name: String, module: ModuleSource, table: &SinkTable) -> SinkSpec {
         let allow = |kind: &str| -> Vec<(String, PathBuf)> {
             let Some((texts, origin)) = table.allow.get(kind) else {

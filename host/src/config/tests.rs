@@ -189,7 +189,7 @@ fn flags_and_variables_are_complained_of_by_their_names() {
     insta::assert_snapshot!(set("publish.limit.call=soon"), @r#"--set publish.limit.call: publish.limit.call should be a time above 0, such as "5 s""#);
     insta::assert_snapshot!(config.select(&sinks(&["zzz"])).unwrap_err(), @r#"--sinks: no sink is named "zzz"; known are publish, pubdir, rt, and paths of components such as ./zzz.wasm"#);
     let variable = [("PYTEST_HOST_SNKS".to_owned(), "x".to_owned())];
-    insta::assert_snapshot!(Config::load(folder.path(), variable).unwrap_err(), @"PYTEST_HOST_SNKS: unknown variable; the settings are PYTEST_HOST_SINKS, PYTEST_HOST_SINK__<SINK>__<KEY>, PYTEST_HOST_LIMIT__<KEY> and PYTEST_HOST_KEEP__<KEY>");
+    insta::assert_snapshot!(Config::load(folder.path(), variable).unwrap_err(), @"PYTEST_HOST_SNKS: unknown variable; the settings are PYTEST_HOST_SINKS, PYTEST_HOST_SINK__<SINK>__<KEY>, PYTEST_HOST_LIMIT__<KEY>, PYTEST_HOST_KEEP__<KEY> and PYTEST_HOST_PAUSE__<KEY>");
 }
 
 #[test]
@@ -277,4 +277,19 @@ fn the_size_of_a_journal_is_configured() {
     let variable = ("PYTEST_HOST_LIMIT__JOURNAL".to_owned(), "1 MiB".to_owned());
     let config = Config::load(folder(&[]).path(), [variable]).unwrap();
     assert_eq!(config.journal, 1 << 20);
+}
+
+#[test]
+fn a_policy_is_a_table_with_a_module() {
+    let text = "[pause]\nfiles = false\n[pause.policy]\nmodule = \"p/approver.wasm\"\nlimit.call = \"1 s\"\n[[pause.policy.approve]]\ntask = \"x\"";
+    let config = load(&folder(&[("host.toml", text)])).unwrap();
+    assert!(!config.pause.files);
+    let policy = config.policy().unwrap().unwrap();
+    assert_eq!(policy.name, "approver");
+    assert_eq!(policy.limits.call.as_secs(), 1);
+    assert_eq!(policy.settings_json(), r#"{"approve":[{"task":"x"}]}"#);
+    insta::assert_snapshot!(problem("[pause]\nfile = false"), @r#"host.toml:2: unknown key "pause.file"; did you mean "files"?"#);
+    insta::assert_snapshot!(problem("[pause]\nfiles = 1"), @"host.toml:2: pause.files should be true or false");
+    let without = load(&folder(&[("host.toml", "[pause.policy]\nx = 1")])).unwrap();
+    insta::assert_snapshot!(without.policy().unwrap_err(), @r#"host.toml:2: pause.policy names no component: module = "….wasm""#);
 }

@@ -194,6 +194,9 @@ impl Core {
             Ok(more) => in_order(&specs, same.into_iter().chain(more).collect()),
             Err(bad) => return refused(writer, bad.to_string()).await,
         };
+        if let Err(bad) = self.load_policy().await? {
+            return refused(writer, bad.to_string()).await;
+        }
         if let Err(error) = run.deliver(&sinks) {
             return refused(writer, error.to_string()).await;
         }
@@ -226,7 +229,8 @@ impl Core {
                 }
                 FromAdapter::Pause { pause } => {
                     let id = run.folder().map_or("", |folder| folder.id.as_str());
-                    self.pauses.opened(id, *pause, lines.clone());
+                    self.pauses.opened(id, (*pause).clone(), lines.clone());
+                    self.consult(&pause);
                 }
                 FromAdapter::PauseEnd { id } => self.pauses.closed(&id),
                 FromAdapter::Answer(answer) => self.pauses.answered(answer),

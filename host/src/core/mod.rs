@@ -7,6 +7,7 @@ mod control;
 mod left;
 mod lines;
 mod pauses;
+mod policy;
 mod run;
 mod server;
 mod take_up;

@@ -18,6 +18,7 @@ use super::run::{Run, load};
 use super::take_up::TakeUp;
 use crate::config::{BadInput, Config, Request, SinkSpec};
 use crate::control;
+use crate::guest::policy::Policy;
 use crate::guest::sink::Sink;
 use crate::protocol::message::{Finished, FromHost, FromLauncher, Launch};
 use crate::state::{RuntimeFolder, StateFolder};
@@ -63,6 +64,8 @@ pub struct Core {
     pub(super) open: Mutex<Open>,
     pub(super) take_up: TakeUp,
     pub(super) pauses: Pauses,
+    /// Who may answer pauses, once a session has begun.
+    pub(super) policy: Mutex<Option<Policy>>,
     /// Where this core is reached.
     pub(super) address: PathBuf,
     /// `config`, as it has become since.
@@ -122,6 +125,7 @@ pub async fn serve(
         sinks,
         take_up: TakeUp::new(&state),
         pauses: Pauses::default(),
+        policy: Mutex::default(),
         address: runtime.address().to_owned(),
         state,
         token: runtime.token().to_owned(),

@@ -18,3 +18,16 @@ wasmtime::component::bindgen!({
 
 pub use self::pytest_host::sinks::{events, http, log, state, topics};
 pub use exports::pytest_host::sinks::sink as exported;
+
+/// World `pause-policy-guest`, with the types of the other.
+pub mod policy {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "pause-policy-guest",
+        with: {
+            "pytest-host:sinks/events": super::pytest_host::sinks::events,
+            "pytest-host:sinks/log": super::pytest_host::sinks::log,
+        },
+        exports: { default: async },
+    });
+}

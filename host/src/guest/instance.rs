@@ -16,7 +16,7 @@ use super::store::{self, CallTooLong, GuestData};
 
 /// How much longer than `limit.call` to wait for a call that does not end: what
 /// waits in the host is told of the deadline before.
-const GRACE: Duration = Duration::from_secs(1);
+pub(super) const GRACE: Duration = Duration::from_secs(1);
 
 /// A call that did not return. The instance is of no use after it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -163,7 +163,11 @@ impl Instance {
     }
 }
 
-fn explain(store: &Store<GuestData>, limits: &Limits, error: &wasmtime::Error) -> CallError {
+pub(super) fn explain(
+    store: &Store<GuestData>,
+    limits: &Limits,
+    error: &wasmtime::Error,
+) -> CallError {
     if error.downcast_ref::<Trap>() == Some(&Trap::Interrupt) {
         CallError::Computing(limits.computing)
     } else if error.is::<CallTooLong>() {

@@ -13,6 +13,7 @@ pub mod limits;
 pub mod module;
 mod needs;
 mod paths;
+pub mod policy;
 mod proxy;
 mod resolver;
 pub mod sink;

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
-use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
 use super::bindings::{SinkGuest, SinkGuestPre};
 use super::capability::{files, sockets};
@@ -64,6 +64,28 @@ pub enum ModuleError {
     NoEngine(Arc<wasmtime::Error>),
 }
 
+/// A world that a guest may be of, and the interface that it then exports.
+pub struct World {
+    pub interface: &'static str,
+    /// In complaints.
+    pub what: &'static str,
+    pub name: &'static str,
+}
+
+const SINK: World = World {
+    interface: "sink",
+    what: "sink",
+    name: "sink-guest",
+};
+
+/// A component of some world, compiled.
+pub struct Compiled {
+    engine: Engine,
+    component: Component,
+    path: String,
+    digest: String,
+}
+
 /// A component that is a sink, compiled and linked.
 #[derive(Clone)]
 pub struct Module {
@@ -80,37 +102,67 @@ impl Module {
     ///
     /// Whatever makes it no sink for this host.
     pub fn load(source: &ModuleSource, pin: Option<&str>) -> Result<Self, ModuleError> {
-        let engine = engine::engine().map_err(ModuleError::NoEngine)?;
-        let (path, bytes) = read(source)?;
-        let digest = crate::text::hex(&Sha256::digest(&bytes));
-        if let Some(expected) = pin.filter(|expected| *expected != digest) {
-            return Err(ModuleError::OtherDigest {
-                path,
-                found: digest,
-                expected: expected.to_owned(),
-            });
-        }
-        let malformed = |error: wasmtime::Error| ModuleError::Malformed {
-            path: path.clone(),
-            error: one_line(&format!("{error:#}")),
-        };
-        let component = cache::compile(&engine, &bytes, &digest).map_err(malformed)?;
-        check(&engine, &component, &path)?;
-        let linker = linker().map_err(|error| ModuleError::NoEngine(Arc::clone(error)))?;
-        let linked = linker
-            .instantiate_pre(&component)
-            .and_then(SinkGuestPre::new)
-            .map_err(|error| ModuleError::NotASink {
-                path: path.clone(),
-                problem: format!(
-                    "does not fit the contract {CONTRACT}@{CONTRACT_VERSION}: {}",
-                    one_line(&format!("{error:#}"))
-                ),
-            })?;
+        let compiled = component(source, pin, &SINK)?;
         Ok(Self {
-            engine,
-            linked,
-            digest,
+            linked: compiled.link(SinkGuestPre::new)?,
+            engine: compiled.engine,
+            digest: compiled.digest,
+        })
+    }
+}
+
+/// Loads, compiles and checks a component of `world`.
+///
+/// # Errors
+///
+/// Whatever makes it none for this host.
+pub fn component(
+    source: &ModuleSource,
+    pin: Option<&str>,
+    world: &World,
+) -> Result<Compiled, ModuleError> {
+    let engine = engine::engine().map_err(ModuleError::NoEngine)?;
+    let (path, bytes) = read(source)?;
+    let digest = crate::text::hex(&Sha256::digest(&bytes));
+    if let Some(expected) = pin.filter(|expected| *expected != digest) {
+        return Err(ModuleError::OtherDigest {
+            path,
+            found: digest,
+            expected: expected.to_owned(),
+        });
+    }
+    let malformed = |error: wasmtime::Error| ModuleError::Malformed {
+        path: path.clone(),
+        error: one_line(&format!("{error:#}")),
+    };
+    let component = cache::compile(&engine, &bytes, &digest).map_err(malformed)?;
+    check(&engine, &component, &path, world)?;
+    Ok(Compiled {
+        engine,
+        component,
+        path,
+        digest,
+    })
+}
+
+impl Compiled {
+    /// Links the component, as a guest of whatever world `new` makes one of.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not fit the contract.
+    pub fn link<T>(
+        &self,
+        new: impl FnOnce(InstancePre<GuestData>) -> wasmtime::Result<T>,
+    ) -> Result<T, ModuleError> {
+        let linker = linker().map_err(|error| ModuleError::NoEngine(Arc::clone(error)))?;
+        let linked = linker.instantiate_pre(&self.component).and_then(new);
+        linked.map_err(|error| ModuleError::NotASink {
+            path: self.path.clone(),
+            problem: format!(
+                "does not fit the contract {CONTRACT}@{CONTRACT_VERSION}: {}",
+                one_line(&format!("{error:#}"))
+            ),
         })
     }
 }
@@ -153,7 +205,12 @@ fn unreadable(path: &Path, error: io::Error) -> ModuleError {
 }
 
 /// Looks at the component's type, before anything of it runs.
-fn check(engine: &Engine, component: &Component, path: &str) -> Result<(), ModuleError> {
+fn check(
+    engine: &Engine,
+    component: &Component,
+    path: &str,
+    world: &World,
+) -> Result<(), ModuleError> {
     let component = component.component_type();
     for (import, _) in component.imports(engine) {
         if !is_known(import) {
@@ -167,19 +224,23 @@ fn check(engine: &Engine, component: &Component, path: &str) -> Result<(), Modul
             });
         }
     }
-    let wanted = format!("{CONTRACT}/sink@{CONTRACT_VERSION}");
+    let of_any_version = format!("{CONTRACT}/{}@", world.interface);
+    let wanted = format!("{of_any_version}{CONTRACT_VERSION}");
     let mut other = None;
     for (export, _) in component.exports(engine) {
         if export == wanted {
             return Ok(());
         }
-        if export.starts_with(&format!("{CONTRACT}/sink@")) {
+        if export.starts_with(&of_any_version) {
             other = Some(export.to_owned());
         }
     }
     let problem = match other {
         Some(other) => format!("exports {other}; this host speaks {wanted}"),
-        None => format!("exports no {wanted}, so it is no sink (world sink-guest)"),
+        None => format!(
+            "exports no {wanted}, so it is no {} (world {})",
+            world.what, world.name
+        ),
     };
     Err(ModuleError::NotASink {
         path: path.to_owned(),

@@ -7,4 +7,5 @@ mod normalise;
 mod process;
 
 pub use alive::is_running;
+pub use convert::pause_kind;
 pub use follow::{Command, Follower};
