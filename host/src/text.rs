@@ -31,6 +31,22 @@ pub fn printable_lines(text: &str) -> impl Iterator<Item = String> {
     lines.into_iter()
 }
 
+/// What is kept of a text that a guest answered with.
+const BRIEF: usize = 500;
+
+/// `text` as [`printable`] has it, cut where it is longer than people read.
+#[must_use]
+pub fn brief(text: &str) -> String {
+    // Cut first, generously: it may be as large as a guest's memory.
+    let start = text.get(..text.floor_char_boundary(16 * BRIEF));
+    let mut kept = printable(start.unwrap_or_default());
+    if kept.len() > BRIEF {
+        kept.truncate(kept.floor_char_boundary(BRIEF));
+        kept.push('…');
+    }
+    kept
+}
+
 /// Bytes, such as a digest, in hexadecimal.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
@@ -44,6 +60,15 @@ fn turns(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_nobody_would_read_is_cut() {
+        assert_eq!(brief("no  such\nhost"), "no such host");
+        let long = brief(&"é".repeat(10 << 20));
+        assert_eq!(long.chars().filter(|c| *c == 'é').count(), BRIEF / 2);
+        assert!(long.ends_with('…'));
+        assert_eq!(brief(&"\0".repeat(10_000)), "");
+    }
 
     #[test]
     fn what_a_terminal_acts_on_is_taken_out() {

@@ -87,6 +87,9 @@ class Project:
     def wait_for_cores(self, deadline: float = DEADLINE) -> None:
         until("cores to end", lambda: not cores(self.folder), deadline)
 
+    def end_cores(self) -> None:
+        end_cores(self.folder)
+
     def end(self) -> None:
         for running in self._running:
             running.end()

@@ -80,7 +80,11 @@ fn build(workspace: &Workspace, toolchain: &Toolchain, source: &Path, dist: &Pat
             fs::read(&path).with_context(|| format!("failed to read {}", workspace.show(&path)))?;
         components.push((name, bytes));
     }
-    components.extend(texts_in(workspace, source)?);
+    components.extend(texts_in(workspace, source, |text| wat::parse_str(text))?);
+    let hostile = source.join("hostile");
+    if hostile.is_dir() {
+        components.extend(texts_in(workspace, &hostile, sink_wat::component)?);
+    }
     keep(workspace, components, dist)
 }
 
@@ -106,8 +110,12 @@ fn components_of(messages: &str) -> Result<Vec<PathBuf>> {
     Ok(components)
 }
 
-/// Modules that no compiler would make, written as text.
-fn texts_in(workspace: &Workspace, folder: &Path) -> Result<Vec<(String, Vec<u8>)>> {
+/// Modules that no compiler would make, written as text and made one by `assemble`.
+fn texts_in(
+    workspace: &Workspace,
+    folder: &Path,
+    assemble: impl Fn(&str) -> Result<Vec<u8>, wat::Error>,
+) -> Result<Vec<(String, Vec<u8>)>> {
     let mut modules = Vec::new();
     for entry in fs::read_dir(folder)
         .with_context(|| format!("failed to list {}", workspace.show(folder)))?
@@ -120,7 +128,11 @@ fn texts_in(workspace: &Workspace, folder: &Path) -> Result<Vec<(String, Vec<u8>
                 .unwrap_or_default()
                 .to_string_lossy()
                 .into_owned();
-            modules.push((name, wat::parse_file(&path)?));
+            let text = fs::read_to_string(&path)
+                .with_context(|| format!("failed to read {}", workspace.show(&path)))?;
+            let module = assemble(&text)
+                .with_context(|| format!("{} is no module", workspace.show(&path)))?;
+            modules.push((name, module));
         }
     }
     Ok(modules)

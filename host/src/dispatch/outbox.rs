@@ -23,6 +23,8 @@ const WINDOW: usize = 1024;
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// The longest wait of our own; a sink may ask for a longer one.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// The longest that a sink may ask for: an event that is never due is lost.
+const LONGEST_ASKED: Duration = Duration::from_hours(24);
 /// The key of the session's end, which no other event has.
 const END: &str = "session-finished";
 
@@ -185,10 +187,8 @@ impl Outbox {
             }
         }
         if !refusals.is_empty() {
-            tracing::warn!(
-                "a sink refused events that it was not given: {:?}",
-                refusals.keys()
-            );
+            let (count, first) = (refusals.len(), refusals.keys().next());
+            tracing::warn!("a sink refused {count} events that it was not given, {first:?} first");
         }
         progress
     }
@@ -278,11 +278,8 @@ fn parked_behind(seq: Seq, key: String) -> Pending {
 fn wait(attempts: u32, after: f64) -> f64 {
     let growth = 2_f64.powi(attempts.saturating_sub(1).min(16).cast_signed());
     let own = (FIRST_WAIT.as_secs_f64() * growth).min(LONGEST_WAIT.as_secs_f64());
-    let asked = if after.is_finite() {
-        after.max(0.0)
-    } else {
-        0.0
-    };
+    // Not a number, and what is negative, asks for nothing.
+    let asked = after.max(0.0).min(LONGEST_ASKED.as_secs_f64());
     let jitter = own * 0.25 * fastrand::f64();
     own.max(asked) + jitter
 }

@@ -2,6 +2,7 @@
 //! be opened. Where the new one does not open, everything is as it was.
 
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 
 use super::ending::Ending;
 use super::order::{self, Answer, Order, Refused, Told};
@@ -19,7 +20,7 @@ impl Worker {
     /// Whether there is an order to be carried out before the next batch.
     pub(super) fn is_told(&mut self) -> bool {
         if self.told.is_none() {
-            self.told = self.orders.try_recv().ok();
+            self.told = order::given(&mut self.orders);
         }
         self.told.is_some()
     }
@@ -28,7 +29,7 @@ impl Worker {
     /// offered by whoever goes on.
     pub(super) async fn obey(&mut self, mut desk: Desk) -> Result<Desk, Ending> {
         while self.is_told() {
-            let Some(Told { order, answer }) = self.told.take() else {
+            let Some(Told { order, answer, .. }) = self.told.take() else {
                 break;
             };
             let outcome = match order {
@@ -51,7 +52,7 @@ impl Worker {
         state: &BTreeMap<String, Vec<u8>>,
     ) -> Result<Option<Instance>, Ending> {
         while self.is_told() {
-            let Some(Told { order, answer }) = self.told.take() else {
+            let Some(Told { order, answer, .. }) = self.told.take() else {
                 break;
             };
             let outcome = match order {
@@ -86,7 +87,7 @@ impl Worker {
                     }
                 }
             }
-            let Some(Told { order, answer }) = self.told.take() else {
+            let Some(Told { order, answer, .. }) = self.told.take() else {
                 continue;
             };
             match order {
@@ -146,22 +147,35 @@ impl Worker {
     ) -> Result<Instance, Refused> {
         let opened = self.try_open(&new, session, Opening::Swapped, state).await;
         let problem = match opened {
-            Ok(Ok(instance)) => match self.journal.register(&new.spec) {
-                Ok(()) => {
-                    self.sink = new;
-                    tracing::info!(sink = %self.sink.spec.name, "another module or other settings took over");
-                    self.standing.send_modify(|standing| {
-                        standing.phase = Phase::Working;
-                        standing.swapped();
-                    });
-                    return Ok(instance);
-                }
-                Err(error) => return Err(bad(&error)),
-            },
+            Ok(Ok(instance)) => {
+                self.install(new)?;
+                return Ok(instance);
+            }
             Ok(Err(problem)) => problem,
             Err(error) => error.to_string(),
         };
         Err(Refused::Bad(format!("cannot be opened: {problem}")))
+    }
+
+    /// From here on `new` is the sink, here and in the journal.
+    fn install(&mut self, new: Sink) -> Result<(), Refused> {
+        // Another thread goes on with the one before.
+        let held = self.seat.hold().ok_or(Refused::Over)?;
+        self.journal
+            .register(&new.spec)
+            .map_err(|error| bad(&error))?;
+        self.newest
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone_from(&new);
+        drop(held);
+        self.sink = new;
+        tracing::info!(sink = %self.sink.spec.name, "another module or other settings took over");
+        self.standing.send_modify(|standing| {
+            standing.phase = Phase::Working;
+            standing.swapped();
+        });
+        Ok(())
     }
 
     /// What an instance wrote to `state` when it opened, and has had no batch since

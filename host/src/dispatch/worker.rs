@@ -2,19 +2,22 @@
 //! commits, and starts a new instance where one failed.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
 use super::ending::Ending;
-use super::order::{self, Orders, Told};
+use super::handle::Control;
+use super::order::{self, Told};
 use super::outbox::{Batch, Outbox};
 use super::report::{Phase, Standing};
+use super::seat::Seat;
 use crate::clock;
 use crate::config::OnFailure;
 use crate::guest::bindings::events::{Event, Session};
 use crate::guest::bindings::exported::{Opening, Undone};
+use crate::guest::capability::log::LogBudget;
 use crate::guest::instance::{CallError, Instance};
 use crate::guest::sink::Sink;
 use crate::journal::{DeadLetter, Head, Journal, JournalError, Progress};
@@ -26,99 +29,20 @@ const STARTS: u32 = 3;
 /// How long to wait before opening again what would not open.
 const REOPEN: Duration = Duration::from_secs(2);
 
-/// What a worker is told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Control {
-    #[default]
-    Go,
-    /// End after the call that runs now; the rest stays in the journal.
-    Stop,
-}
-
-/// A running worker.
-#[derive(Debug)]
-pub struct SinkHandle {
-    /// What it was started with, or took over last.
-    pub sink: Sink,
-    pub standing: watch::Receiver<Standing>,
-    pub orders: Orders,
-    control: watch::Sender<Control>,
-}
-
-impl SinkHandle {
-    /// Asks the worker to end.
-    pub fn stop(&self) {
-        self.control.send_replace(Control::Stop);
-    }
-}
-
-/// Starts the worker of `sink` for the run in `journal`.
-///
-/// # Errors
-///
-/// Where no thread can be started.
-pub fn spawn(
-    sink: Sink,
-    journal: Arc<dyn Journal>,
-    head: watch::Receiver<Head>,
-) -> std::io::Result<SinkHandle> {
-    let (control, controlled) = watch::channel(Control::default());
-    let (sender, orders) = mpsc::channel(1);
-    let started = sink.clone();
-    let known = journal.standing(&sink.spec.name).unwrap_or_default();
-    let first = Standing::new(&sink.spec.name, &known);
-    let (standing, watched) = watch::channel(first);
-    let name = format!("sink {}", sink.spec.name);
-    std::thread::Builder::new().name(name).spawn(move || {
-        yield_to_tests();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        let runtime = match runtime {
-            Ok(runtime) => runtime,
-            Err(error) => {
-                tracing::error!(sink = %sink.spec.name, "no runtime: {error}");
-                standing.send_modify(|standing| standing.phase = Phase::Failed);
-                return;
-            }
-        };
-        let worker = Worker {
-            sink,
-            journal,
-            head,
-            control: controlled,
-            orders,
-            told: None,
-            standing,
-        };
-        runtime.block_on(worker.run());
-    })?;
-    Ok(SinkHandle {
-        sink: started,
-        standing: watched,
-        orders: Orders(sender),
-        control,
-    })
-}
-
-/// Where there is not enough processor for all, the tests go first. Not before
-/// the sinks are loaded: pytest waits for that.
-fn yield_to_tests() {
-    /// A step or two behind, not starved: sinks are to see events soon.
-    const NICE: i32 = 5;
-    // Of this thread, on Linux; elsewhere of the process.
-    let _ = rustix::process::setpriority_process(None, NICE);
-}
-
 pub(super) struct Worker {
     pub(super) sink: Sink,
+    /// The same, for another thread that goes on where this one gets stuck.
+    pub(super) newest: Arc<Mutex<Sink>>,
     pub(super) journal: Arc<dyn Journal>,
-    head: watch::Receiver<Head>,
+    pub(super) head: watch::Receiver<Head>,
     pub(super) control: watch::Receiver<Control>,
     pub(super) orders: mpsc::Receiver<Told>,
     /// An order that came while it waited for something else.
     pub(super) told: Option<Told>,
     pub(super) standing: watch::Sender<Standing>,
+    pub(super) log: Arc<LogBudget>,
+    /// Lost where this thread was stuck and another one goes on.
+    pub(super) seat: Arc<Seat>,
 }
 
 /// An opened instance and what it is to get.
@@ -129,10 +53,14 @@ pub(super) struct Desk {
 }
 
 impl Worker {
-    async fn run(mut self) {
+    pub(super) async fn run(mut self) {
+        if self.check_control().is_err() {
+            return;
+        }
         let mut taken_over = None;
         loop {
             let ending = match self.deliver_all(taken_over.take()).await {
+                _ if self.seat.is_lost() => return,
                 Ok(()) => return self.now(Phase::Done, None),
                 Err(Ending::Failed(error)) => {
                     tracing::error!(sink = %self.sink.spec.name, "given up: {error}");
@@ -269,7 +197,9 @@ impl Worker {
         state: &BTreeMap<String, Vec<u8>>,
     ) -> Result<Result<Instance, String>, CallError> {
         let (limits, http) = (&sink.spec.limits, sink.http());
-        let mut instance = Instance::start(&sink.module, limits, state.clone(), http).await?;
+        let log = Arc::clone(&self.log);
+        let values = state.clone();
+        let mut instance = Instance::start(&sink.module, limits, values, log, http).await?;
         if let Err(wrong) = instance.configure(&sink.spec.settings_json()).await? {
             return Ok(Err(wrong.problem));
         }
@@ -379,6 +309,10 @@ impl Worker {
         outbox: &mut Outbox,
         progress: &Progress,
     ) -> Result<(), JournalError> {
+        let Some(_held) = self.seat.hold() else {
+            // Whoever goes on delivers it again; this thread ends.
+            return Ok(());
+        };
         self.journal.commit(&self.sink.spec.name, progress)?;
         outbox.committed(progress);
         let waiting = outbox.waiting();
@@ -389,6 +323,7 @@ impl Worker {
 
     /// Replaces an instance that failed by one that knows what was committed.
     async fn rebuild(&mut self, desk: Desk, error: &CallError) -> Result<Desk, Ending> {
+        self.check_control()?;
         tracing::warn!(sink = %self.sink.spec.name, "starting anew: {error}");
         let Desk {
             instance,
@@ -410,16 +345,23 @@ impl Worker {
             error: Some(why.clone()),
             ..Progress::default()
         };
+        let Some(_held) = self.seat.hold() else {
+            return Err(Ending::Stopped);
+        };
         self.journal.commit(&self.sink.spec.name, &progress)?;
         Err(Ending::Failed(why))
     }
 
     async fn close(&self, mut desk: Desk) -> Result<(), Ending> {
-        let problem = match desk.instance.close().await {
-            Ok(Ok(())) => self.standing.borrow().error.clone(),
+        let failed = match desk.instance.close().await {
+            Ok(Ok(())) => None,
             Ok(Err(problem)) => Some(format!("close: {problem}")),
             Err(error) => Some(format!("close: {error}")),
         };
+        if let Some(problem) = &failed {
+            tracing::warn!(sink = %self.sink.spec.name, "{problem}");
+        }
+        let problem = failed.or_else(|| self.standing.borrow().error.clone());
         let progress = Progress {
             closed: true,
             error: problem,
@@ -473,6 +415,9 @@ impl Worker {
     }
 
     pub(super) fn check_control(&self) -> Result<(), Ending> {
+        if self.seat.is_lost() {
+            return Err(Ending::Stopped);
+        }
         match *self.control.borrow() {
             Control::Go => Ok(()),
             Control::Stop => Err(Ending::Stopped),

@@ -1,28 +1,39 @@
 //! One instance of a sink: calls that end, and errors that say why they did not.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use wasmtime::{Store, Trap};
 
 use super::bindings::SinkGuest;
 use super::bindings::events::{Envelope, Session};
-use super::bindings::exported::{Misconfiguration, Need, Opening, Undone};
+use super::bindings::exported::{Misconfiguration, Need, Opening, Refusal, Undone};
+use super::call_watch;
 use super::capability::http::HttpGate;
+use super::capability::log::LogBudget;
 use super::capability::state::{KeyValues, StateFull, Write};
-use super::limits::Limits;
+use super::limits::{Limits, Refused};
 use super::module::Module;
 use super::store::{self, CallTooLong, GuestData};
+use crate::text::brief;
 
 /// How much longer than `limit.call` to wait for a call that does not end: what
 /// waits in the host is told of the deadline before.
 pub(super) const GRACE: Duration = Duration::from_secs(1);
+/// How much longer than that its thread may be in it before another one takes over.
+const STUCK: Duration = Duration::from_secs(1);
+/// Needs that a guest may have, and bytes of a text in one.
+const NEEDS: usize = 64;
+const NEED_BYTES: usize = 4096;
 
 /// A call that did not return. The instance is of no use after it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
     #[error("it asked for more memory than limit.memory, {}", bytesize::ByteSize(*.0))]
     Memory(u64),
+    #[error("it asked for more table elements than a sink may have")]
+    Table,
     #[error("it computed longer than limit.computing, {}", humantime::format_duration(*.0))]
     Computing(Duration),
     #[error("its call took longer than limit.call, {}", humantime::format_duration(*.0))]
@@ -41,7 +52,8 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Starts an instance with the values that `state` had at the last commit.
+    /// Starts an instance with the values that `state` had at the last commit,
+    /// and with what is left of `log`.
     ///
     /// # Errors
     ///
@@ -50,18 +62,19 @@ impl Instance {
         module: &Module,
         limits: &Limits,
         values: BTreeMap<String, Vec<u8>>,
+        log: Arc<LogBudget>,
         http: HttpGate,
     ) -> Result<Self, CallError> {
         let values = KeyValues::new(values, limits.state);
-        let data = GuestData::new(limits, values, http)
+        let data = GuestData::new(limits, values, log, http)
             .map_err(|error| CallError::Trap(format!("{error:#}")))?;
         let mut store = store::store(&module.engine, data, limits);
         store::start_clock(&mut store, limits.call);
         let guest = module.linked.instantiate_async(&mut store);
-        let guest = match tokio::time::timeout(limits.call + GRACE, guest).await {
-            Ok(Ok(guest)) => guest,
-            Ok(Err(error)) => return Err(explain(&store, limits, &error)),
-            Err(_) => return Err(CallError::Call(limits.call)),
+        let guest = match within(limits.call, guest).await {
+            Some(Ok(guest)) => guest,
+            Some(Err(error)) => return Err(explain(&store, limits, &error)),
+            None => return Err(CallError::Call(limits.call)),
         };
         Ok(Self {
             store,
@@ -79,13 +92,15 @@ impl Instance {
         &mut self,
         settings: &str,
     ) -> Result<Result<Vec<Need>, Misconfiguration>, CallError> {
-        self.call(async |guest, store| {
-            guest
-                .pytest_host_sinks_sink()
-                .call_configure(store, settings)
-                .await
-        })
-        .await
+        let answer = self
+            .call(async |guest, store| {
+                guest
+                    .pytest_host_sinks_sink()
+                    .call_configure(store, settings)
+                    .await
+            })
+            .await?;
+        Ok(answer.map_err(shorten).and_then(check))
     }
 
     /// Begins a session, or goes on with one.
@@ -98,13 +113,15 @@ impl Instance {
         session: &Session,
         why: Opening,
     ) -> Result<Result<(), String>, CallError> {
-        self.call(async |guest, store| {
-            guest
-                .pytest_host_sinks_sink()
-                .call_open(store, session, why)
-                .await
-        })
-        .await
+        let answer = self
+            .call(async |guest, store| {
+                guest
+                    .pytest_host_sinks_sink()
+                    .call_open(store, session, why)
+                    .await
+            })
+            .await?;
+        Ok(answer.map_err(|problem| brief(&problem)))
     }
 
     /// Delivers a batch; answers with the events that are not done.
@@ -113,13 +130,19 @@ impl Instance {
     ///
     /// Where the call does not return.
     pub async fn handle(&mut self, batch: &[Envelope]) -> Result<Vec<Undone>, CallError> {
-        self.call(async |guest, store| {
-            guest
-                .pytest_host_sinks_sink()
-                .call_handle(store, batch)
-                .await
-        })
-        .await
+        let mut undone = self
+            .call(async |guest, store| {
+                guest
+                    .pytest_host_sinks_sink()
+                    .call_handle(store, batch)
+                    .await
+            })
+            .await?;
+        for undone in &mut undone {
+            let (Refusal::Retry((_, why)) | Refusal::Reject(why)) = &mut undone.why;
+            *why = brief(why);
+        }
+        Ok(undone)
     }
 
     /// Ends the session.
@@ -128,8 +151,10 @@ impl Instance {
     ///
     /// Where the call does not return.
     pub async fn close(&mut self) -> Result<Result<(), String>, CallError> {
-        self.call(async |guest, store| guest.pytest_host_sinks_sink().call_close(store).await)
-            .await
+        let answer = self
+            .call(async |guest, store| guest.pytest_host_sinks_sink().call_close(store).await)
+            .await?;
+        Ok(answer.map_err(|problem| brief(&problem)))
     }
 
     /// What the last call wrote to `state`.
@@ -155,12 +180,44 @@ impl Instance {
     ) -> Result<T, CallError> {
         store::start_clock(&mut self.store, self.limits.call);
         let called = call(&self.guest, &mut self.store);
-        match tokio::time::timeout(self.limits.call + GRACE, called).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(explain(&self.store, &self.limits, &error)),
-            Err(_) => Err(CallError::Call(self.limits.call)),
+        match within(self.limits.call, called).await {
+            Some(Ok(answer)) => Ok(answer),
+            Some(Err(error)) => Err(explain(&self.store, &self.limits, &error)),
+            None => Err(CallError::Call(self.limits.call)),
         }
     }
+}
+
+/// What a call comes to, or none where it waits in the host for too long. Where it
+/// does not even wait, but keeps the thread, the thread's watch tells.
+async fn within<T>(limit: Duration, call: impl Future<Output = T>) -> Option<T> {
+    let patience = limit.saturating_add(GRACE);
+    let overdue = Instant::now().checked_add(patience.saturating_add(STUCK));
+    let _entered = overdue.map(call_watch::enter);
+    tokio::time::timeout(patience, call).await.ok()
+}
+
+fn shorten(wrong: Misconfiguration) -> Misconfiguration {
+    Misconfiguration {
+        key: wrong.key.map(|key| brief(&key)),
+        problem: brief(&wrong.problem),
+    }
+}
+
+/// Needs that a person could read, each of which may be in a complaint.
+fn check(needs: Vec<Need>) -> Result<Vec<Need>, Misconfiguration> {
+    let length = |need: &Need| match need {
+        Need::Http(text) | Need::Read(text) | Need::Write(text) => text.len(),
+    };
+    if needs.len() <= NEEDS && needs.iter().all(|need| length(need) <= NEED_BYTES) {
+        return Ok(needs);
+    }
+    Err(Misconfiguration {
+        key: None,
+        problem: format!(
+            "asks to be granted more than {NEEDS} things, or one that is longer than {NEED_BYTES} bytes"
+        ),
+    })
 }
 
 pub(super) fn explain(
@@ -168,15 +225,25 @@ pub(super) fn explain(
     limits: &Limits,
     error: &wasmtime::Error,
 ) -> CallError {
-    if error.downcast_ref::<Trap>() == Some(&Trap::Interrupt) {
-        CallError::Computing(limits.computing)
-    } else if error.is::<CallTooLong>() {
+    let data = store.data();
+    if error.is::<CallTooLong>() {
         CallError::Call(limits.call)
+    } else if error.downcast_ref::<Trap>() == Some(&Trap::Interrupt) {
+        if Instant::now() >= data.call_ends {
+            CallError::Call(limits.call)
+        } else {
+            CallError::Computing(limits.computing)
+        }
     } else if let Some(full) = error.downcast_ref::<StateFull>() {
         CallError::State(full.to_string())
-    } else if store.data().memory.refused() {
-        CallError::Memory(limits.memory)
     } else {
-        CallError::Trap(error.root_cause().to_string())
+        match data.memory.refused() {
+            Some(Refused::Memory) => CallError::Memory(limits.memory),
+            Some(Refused::Table) => CallError::Table,
+            None => CallError::Trap(brief(&error.root_cause().to_string())),
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

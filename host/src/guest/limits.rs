@@ -14,9 +14,9 @@ pub struct Limits {
     pub computing: Duration,
     /// Wall clock of one call, host calls included.
     pub call: Duration,
-    /// Bytes of log messages in one session.
+    /// Bytes of log messages in one session, [`LINE`](super::capability::log::LINE) more for each line.
     pub log: u64,
-    /// Bytes of keys and values in `state`.
+    /// Bytes of keys and values in `state`, [`ENTRY`](super::capability::state::ENTRY) more for each entry.
     pub state: u64,
 }
 
@@ -32,15 +32,33 @@ impl Default for Limits {
     }
 }
 
-/// Table elements (function references) a guest may have; CPython needs about 10,000.
+/// Table elements (function references) a guest may have in all its tables
+/// together; CPython needs about 10,000.
 const TABLE_ELEMENTS: usize = 200_000;
+/// Core instances, memories and tables of a guest. Each takes address space and
+/// bookkeeping of the host's, however small it is; a Python guest has some 30.
+const INSTANCES: usize = 256;
+const MEMORIES: usize = 64;
+const TABLES: usize = 64;
+/// What a guest may hold of the host's at once: open files, streams, requests
+/// under way, things to wait for.
+pub const RESOURCES: usize = 2_000;
 
-/// Counts a store's memories together: wasmtime's own `StoreLimits` counts each by itself.
+/// What a guest is over when it asks for more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    Memory,
+    Table,
+}
+
+/// Counts a store's memories together, and its tables: wasmtime's own
+/// `StoreLimits` counts each by itself.
 #[derive(Debug)]
 pub struct MemoryLimiter {
     limit: u64,
     used: u64,
-    refused: bool,
+    elements: usize,
+    refused: Option<Refused>,
 }
 
 impl MemoryLimiter {
@@ -49,14 +67,20 @@ impl MemoryLimiter {
         Self {
             limit,
             used: 0,
-            refused: false,
+            elements: 0,
+            refused: None,
         }
     }
 
-    /// Whether the guest ever asked for more than it may have.
+    /// What the guest asked for in vain since its call began.
     #[must_use]
-    pub fn refused(&self) -> bool {
+    pub fn refused(&self) -> Option<Refused> {
         self.refused
+    }
+
+    /// A call begins: what it fails of is not what an earlier one got over.
+    pub fn begin(&mut self) {
+        self.refused = None;
     }
 }
 
@@ -65,11 +89,15 @@ impl ResourceLimiter for MemoryLimiter {
         &mut self,
         current: usize,
         desired: usize,
-        _maximum: Option<usize>,
+        maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            // It would not get it, and so has not used it.
+            return Ok(false);
+        }
         let growth = desired.saturating_sub(current) as u64;
         if self.used.saturating_add(growth) > self.limit {
-            self.refused = true;
+            self.refused = Some(Refused::Memory);
             return Ok(false);
         }
         self.used += growth;
@@ -78,11 +106,32 @@ impl ResourceLimiter for MemoryLimiter {
 
     fn table_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
-        _maximum: Option<usize>,
+        maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(desired <= TABLE_ELEMENTS)
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        let growth = desired.saturating_sub(current);
+        if self.elements.saturating_add(growth) > TABLE_ELEMENTS {
+            self.refused = Some(Refused::Table);
+            return Ok(false);
+        }
+        self.elements += growth;
+        Ok(true)
+    }
+
+    fn instances(&self) -> usize {
+        INSTANCES
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES
+    }
+
+    fn tables(&self) -> usize {
+        TABLES
     }
 }
 
@@ -95,7 +144,27 @@ mod tests {
         let mut limiter = MemoryLimiter::new(100);
         assert!(limiter.memory_growing(0, 60, None).unwrap());
         assert!(!limiter.memory_growing(0, 60, None).unwrap());
-        assert!(limiter.refused());
+        assert_eq!(limiter.refused(), Some(Refused::Memory));
         assert!(limiter.memory_growing(60, 100, None).unwrap());
+        limiter.begin();
+        assert_eq!(limiter.refused(), None);
+    }
+
+    #[test]
+    fn what_a_memory_cannot_get_by_its_own_maximum_is_not_counted() {
+        let mut limiter = MemoryLimiter::new(100);
+        assert!(!limiter.memory_growing(0, 90, Some(50)).unwrap());
+        assert_eq!(limiter.refused(), None);
+        assert!(limiter.memory_growing(0, 90, Some(90)).unwrap());
+    }
+
+    #[test]
+    fn tables_count_together() {
+        let mut limiter = MemoryLimiter::new(100);
+        let half = TABLE_ELEMENTS / 2;
+        assert!(limiter.table_growing(0, half, None).unwrap());
+        assert!(limiter.table_growing(0, half, None).unwrap());
+        assert!(!limiter.table_growing(half, half + 1, None).unwrap());
+        assert_eq!(limiter.refused(), Some(Refused::Table));
     }
 }

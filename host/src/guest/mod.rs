@@ -4,6 +4,7 @@ pub mod address;
 pub mod bindings;
 pub mod builtin;
 pub mod cache;
+pub mod call_watch;
 pub mod capability;
 pub mod client;
 pub mod engine;

@@ -284,6 +284,22 @@ fn linker() -> Result<&'static Linker<GuestData>, &'static Arc<wasmtime::Error>>
 }
 
 #[cfg(test)]
+impl Module {
+    /// The sink that the crate `sink-wat` makes of these fields.
+    pub fn from_text(fields: &str) -> Self {
+        let engine = engine::engine().unwrap();
+        let bytes = sink_wat::component(fields).unwrap();
+        let component = Component::new(&engine, &bytes).unwrap();
+        let linked = linker().unwrap().instantiate_pre(&component).unwrap();
+        Self {
+            engine,
+            linked: SinkGuestPre::new(linked).unwrap(),
+            digest: crate::text::hex(&Sha256::digest(&bytes)),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

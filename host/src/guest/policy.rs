@@ -7,6 +7,7 @@ use super::bindings::events::{Decision, PauseRequest};
 use super::bindings::policy::{PausePolicyGuest, PausePolicyGuestPre};
 use super::capability::Denials;
 use super::capability::http::HttpGate;
+use super::capability::log::LogBudget;
 use super::capability::state::KeyValues;
 use super::instance::{CallError, GRACE, explain};
 use super::module::{self, World};
@@ -83,7 +84,9 @@ impl Policy {
         let limits = &self.spec.limits;
         let http = HttpGate::new(Arc::default(), Denials::new(&self.spec.name));
         let values = KeyValues::new(BTreeMap::new(), limits.state);
-        let data = GuestData::new(limits, values, http).map_err(|error| format!("{error:#}"))?;
+        let log = Arc::new(LogBudget::new(limits.log));
+        let data =
+            GuestData::new(limits, values, log, http).map_err(|error| format!("{error:#}"))?;
         let engine = self.linked.engine().clone();
         let mut store = store::store(&engine, data, limits);
         store::start_clock(&mut store, limits.call);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::bindings::exported::{Misconfiguration, Need};
 use super::capability::Denials;
 use super::capability::http::HttpGate;
+use super::capability::log::LogBudget;
 use super::grants::Grants;
 use super::instance::{CallError, Instance};
 use super::module::Module;
@@ -79,6 +80,7 @@ fn ask(spec: &SinkSpec, module: &Module) -> Result<Result<Vec<Need>, Misconfigur
             module,
             &spec.limits,
             std::collections::BTreeMap::new(),
+            Arc::new(LogBudget::new(spec.limits.log)),
             http,
         )
         .await?;

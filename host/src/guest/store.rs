@@ -14,14 +14,17 @@ use super::capability::http::HttpGate;
 use super::capability::log::LogBudget;
 use super::capability::state::KeyValues;
 use super::capability::{ClosedSockets, WasiHttpGate};
-use super::engine::ticks;
-use super::limits::{Limits, MemoryLimiter};
+use super::engine::{EPOCH_TICK, ticks};
+use super::limits::{Limits, MemoryLimiter, RESOURCES};
+
+/// In place of a time that no clock can tell: longer than any run.
+const NEVER: Duration = Duration::from_secs(1 << 30);
 
 /// The data of a guest's store.
 pub struct GuestData {
     pub sink: Arc<str>,
     pub values: KeyValues,
-    pub log: LogBudget,
+    pub log: Arc<LogBudget>,
     pub http: HttpGate,
     /// When the call that runs now has used up its wall clock.
     pub call_ends: Instant,
@@ -44,11 +47,18 @@ impl GuestData {
     /// # Errors
     ///
     /// Where a granted folder cannot be opened.
-    pub fn new(limits: &Limits, values: KeyValues, http: HttpGate) -> wasmtime::Result<Self> {
+    pub fn new(
+        limits: &Limits,
+        values: KeyValues,
+        log: Arc<LogBudget>,
+        http: HttpGate,
+    ) -> wasmtime::Result<Self> {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(RESOURCES);
         Ok(Self {
             sink: Arc::clone(&http.denials.sink),
             values,
-            log: LogBudget::new(limits.log),
+            log,
             call_ends: Instant::now(),
             memory: MemoryLimiter::new(limits.memory),
             folders: Folders::open(&http.grants.folders, &http.denials)?,
@@ -56,7 +66,7 @@ impl GuestData {
             wasi_http: WasiHttpCtx::new(),
             wasi_http_gate: WasiHttpGate::new(http.clone()),
             http,
-            table: ResourceTable::new(),
+            table,
         })
     }
 
@@ -98,14 +108,23 @@ fn closed() -> WasiCtx {
 pub fn store(engine: &Engine, data: GuestData, limits: &Limits) -> Store<GuestData> {
     let mut store = Store::new(engine, data);
     store.limiter(|data| &mut data.memory);
-    let computing = ticks(limits.computing);
+    // What one host call may bring over: a list can name the same bytes again and
+    // again, and so come to more than the guest's memory.
+    store.set_hostcall_fuel(usize::try_from(limits.memory).unwrap_or(usize::MAX));
+    let computing = limits.computing;
     store.call_hook(move |mut store, hook| {
         if matches!(hook, CallHook::CallingWasm | CallHook::ReturningFromHost) {
-            if Instant::now() > store.data().call_ends {
+            let left = store
+                .data()
+                .call_ends
+                .saturating_duration_since(Instant::now());
+            if left.is_zero() {
                 return Err(CallTooLong.into());
             }
-            // Time spent in the host was not the guest's.
-            store.set_epoch_deadline(computing);
+            // Time spent in the host was not the guest's. One tick more than is left
+            // of the call: what the epoch ends was too long by the clock as well.
+            let deadline = ticks(computing).min(ticks(left + EPOCH_TICK));
+            store.set_epoch_deadline(deadline);
         }
         Ok(())
     });
@@ -114,7 +133,12 @@ pub fn store(engine: &Engine, data: GuestData, limits: &Limits) -> Store<GuestDa
 
 /// Starts the wall clock of a call.
 pub fn start_clock(store: &mut Store<GuestData>, wall: Duration) {
-    store.data_mut().call_ends = Instant::now() + wall;
+    let data = store.data_mut();
+    data.memory.begin();
+    // A limit beyond what a clock can tell is none.
+    data.call_ends = Instant::now()
+        .checked_add(wall)
+        .unwrap_or_else(|| Instant::now() + NEVER);
 }
 
 // The interface has types and no functions.
@@ -145,5 +169,44 @@ impl std::fmt::Debug for GuestData {
             .field("sink", &self.sink)
             .field("memory", &self.memory)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guest::capability::Denials;
+    use crate::guest::engine::engine;
+    use wasmtime::component::{Component, Linker};
+
+    fn empty_store(limits: &Limits) -> Store<GuestData> {
+        let http = HttpGate::new(Arc::default(), Denials::new("test"));
+        let log = Arc::new(LogBudget::new(0));
+        let data = GuestData::new(limits, KeyValues::default(), log, http).unwrap();
+        store(&engine().unwrap(), data, limits)
+    }
+
+    #[tokio::test]
+    async fn a_number_of_instances_is_enough() {
+        let engine = engine().unwrap();
+        for (count, fits) in [(256, true), (257, false)] {
+            let instances = "(core instance (instantiate $m))".repeat(count);
+            let text = format!("(component (core module $m) {instances})");
+            let component = Component::new(&engine, wat::parse_str(text).unwrap()).unwrap();
+            let limits = Limits::default();
+            let mut store = empty_store(&limits);
+            start_clock(&mut store, limits.call);
+            let linker = Linker::new(&engine);
+            let instance = linker.instantiate_async(&mut store, &component).await;
+            assert_eq!(instance.is_ok(), fits, "{count}");
+        }
+    }
+
+    #[test]
+    fn a_guest_holds_so_much_of_the_hosts_and_no_more() {
+        let mut store = empty_store(&Limits::default());
+        let table = store.data_mut().ctx().table;
+        let pushed = (0..10_000).take_while(|n| table.push(*n).is_ok()).count();
+        assert_eq!(pushed, RESOURCES);
     }
 }

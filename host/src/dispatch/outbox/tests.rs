@@ -270,5 +270,9 @@ fn waits_grow_are_bounded_and_honour_what_is_asked() {
         assert!((0.5..=0.63).contains(&wait(2, 0.0)));
         assert!((30.0..=37.6).contains(&wait(60, f64::NAN)));
         assert!(wait(1, 120.0) >= 120.0);
+        assert!((0.25..=0.32).contains(&wait(1, -1e300)));
+        for never in [f64::INFINITY, 1e300] {
+            assert!((86_400.0..86_401.0).contains(&wait(1, never)));
+        }
     }
 }

@@ -1,44 +1,60 @@
 //! `log`: lines under the sink's name, up to a number of bytes a session.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
 use crate::guest::bindings::events::Level;
 use crate::guest::bindings::log::Host;
 use crate::guest::store::GuestData;
+use crate::text::printable;
 
-/// How much a sink may still write.
+/// What a line counts beside its text: its time, its level, the sink's name.
+pub const LINE: u64 = 64;
+
+/// How much a sink may still write. Its instances share one, or failing would be
+/// a way to more.
 #[derive(Debug)]
 pub struct LogBudget {
-    left: u64,
-    exceeded: bool,
+    left: AtomicU64,
+    told: AtomicBool,
 }
 
 impl LogBudget {
     #[must_use]
     pub fn new(bytes: u64) -> Self {
         Self {
-            left: bytes,
-            exceeded: false,
+            left: AtomicU64::new(bytes),
+            told: AtomicBool::new(false),
         }
     }
 
-    /// Takes `bytes` off; false once they are used up.
-    fn take(&mut self, bytes: usize) -> bool {
-        match self.left.checked_sub(bytes as u64) {
-            Some(left) if !self.exceeded => {
-                self.left = left;
-                true
-            }
-            _ => false,
-        }
+    /// Takes a line of `bytes` off; false where there is not enough left.
+    fn take(&self, bytes: usize) -> bool {
+        let asked = LINE.saturating_add(bytes as u64);
+        self.left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(asked)
+            })
+            .is_ok()
+    }
+
+    /// Whether it is the first time that something is left out.
+    fn is_first_over(&self) -> bool {
+        !self.told.swap(true, Ordering::Relaxed)
     }
 }
 
 impl Host for GuestData {
+    /// A line of the log for each of the message, so that none can pass for the host's.
     fn write(&mut self, level: Level, message: String) {
-        if self.log.take(message.len()) {
-            write(&self.sink, level, &message);
-        } else if !self.log.exceeded {
-            self.log.exceeded = true;
-            tracing::warn!(sink = %self.sink, "limit.log is reached: its further lines are left out");
+        for line in message.lines() {
+            if self.log.take(line.len()) {
+                write(&self.sink, level, &printable(line));
+            } else {
+                if self.log.is_first_over() {
+                    tracing::warn!(sink = %self.sink, "limit.log is reached: its further lines are left out");
+                }
+                return;
+            }
         }
     }
 }
@@ -58,10 +74,12 @@ mod tests {
 
     #[test]
     fn a_budget_ends() {
-        let mut budget = LogBudget::new(10);
+        let budget = LogBudget::new(2 * LINE + 10);
         assert!(budget.take(6));
         assert!(!budget.take(6));
         assert!(budget.take(4));
-        assert!(!budget.take(1));
+        assert!(!budget.take(0), "an empty line is a line");
+        assert!(budget.is_first_over());
+        assert!(!budget.is_first_over());
     }
 }
