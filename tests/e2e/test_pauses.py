@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -180,21 +181,45 @@ def test_process_that_dies_while_it_is_paused(project: Project) -> None:
 
 
 def test_core_killed_during_a_pause(project: Project) -> None:
-    """Resumed through its files; another test goes on at its deadline."""
+    """Another takes over: the pause is there again, and sinks get everything."""
+    collecting.configure(project)
     project.write("test_x.py", FAIL + FAIL.replace("test_f", "test_g"))
-    pauses = Pauses(project, timeout=60)
-    running = pauses.start()
+    pauses = Pauses(project)
+    running = pauses.start("--sinks", "collector")
     record = pauses.hosted(pauses.one())
     os.kill(project.core(), signal.SIGKILL)
-    resumed = pauses.host("resume", str(record["pause_id"]), "--failure-reason", "by file")
+    again = pauses.hosted(record)
+    assert again["run"] == record["run"]
+    assert pauses.host("extend", str(record["pause_id"]), "10").code == 0
+    resumed = pauses.host("resume", str(record["pause_id"]), "--failure-reason", "again")
     assert resumed.code == 0, resumed
-    until("the second test to pause", lambda: len(pauses.records()) == 2)
-    second = pauses.one()
+    second = pauses.hosted(pauses.number(1))
     assert pauses.host("resume", str(second["pause_id"])).code == 0
     outcome = running.finish()
     assert outcome.code == 1
+    assert "External failure reason: again" in outcome.stdout
+    assert re.search("^pytest-host: collector [0-9]+ delivered$", outcome.stdout, re.MULTILINE)
+    events = collecting.events(project)
+    collecting.check_whole(events)
+    assert [body[1] for body in collecting.of_kind(events, "pause-closed")] == ["resumed"] * 2
+
+
+def test_core_killed_and_none_to_take_over(project: Project) -> None:
+    """Resumed through its files; another test goes on at its deadline."""
+    project.write("test_x.py", FAIL + FAIL.replace("test_f", "test_g"))
+    pauses = Pauses(project, timeout=8)
+    link = project.folder / "host-once"
+    link.symlink_to(project.installation.scripts / "host")
+    running = pauses.start(environ={"PYTEST_HOST_BINARY": str(link)})
+    record = pauses.hosted(pauses.one())
+    link.unlink()
+    os.kill(project.core(), signal.SIGKILL)
+    resumed = pauses.host("resume", str(record["pause_id"]), "--failure-reason", "by file")
+    assert resumed.code == 0, resumed
+    outcome = running.finish()
+    assert outcome.code == 1
     assert "External failure reason: by file" in outcome.stdout
-    assert [each["status"] for each in pauses.records()] == ["resumed", "resumed"]
+    assert [each["status"] for each in pauses.records()] == ["resumed", "timed_out"]
 
 
 POLICY = """

@@ -22,6 +22,7 @@ use crate::guest::sink::Sink;
 use crate::intake::Command;
 use crate::protocol::PROTOCOL;
 use crate::protocol::message::{Finished, FromAdapter, FromHost, Hello, Role, Welcome};
+use crate::state::RunFolder;
 
 const SEGMENT_BYTES: u64 = 1 << 20;
 const UNREAD_BYTES: u64 = 64 << 20;
@@ -45,28 +46,42 @@ impl Core {
             return refuse(&mut writer, message).await;
         }
         match hello.role {
-            Role::Session => self.session(*hello, reader, writer).await,
-            Role::Worker => self.worker(*hello, reader, writer).await,
+            // One with a run goes on: the core that it had is gone.
+            Role::Session if hello.run.is_none() => self.session(*hello, reader, writer).await,
+            Role::Session | Role::Worker => self.join_run(*hello, reader, writer).await,
             Role::Control => self.control(reader, writer).await,
         }
     }
 
-    async fn worker(
+    async fn join_run(
         &self,
         hello: Hello,
         mut reader: BufReader<OwnedReadHalf>,
         mut writer: OwnedWriteHalf,
     ) -> io::Result<()> {
-        let run = hello.run.as_ref().and_then(|id| {
+        let known = hello.run.as_ref().and_then(|id| {
             let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
             runs.get(id).cloned()
         });
-        let Some(run) = run else {
-            return refuse(&mut writer, "no such run".into()).await;
+        let taken_up = known.is_none();
+        let run = match (known, &hello.run) {
+            (Some(run), _) => run,
+            (None, Some(id)) => match self.go_on(id) {
+                Ok(run) => run,
+                Err(message) => return refuse(&mut writer, message).await,
+            },
+            (None, None) => return refuse(&mut writer, "no such run".into()).await,
         };
         join(&run, &hello);
+        let finish = hello.role == Role::Session;
         let served = async {
-            welcome(&run, &self.config, false, &mut writer).await?;
+            welcome(&run, &self.config, finish, &mut writer).await?;
+            if taken_up {
+                let specs = run.specs().map_err(io::Error::other)?;
+                if let Err(error) = self.load_and_deliver(&run, specs, &mut writer).await {
+                    tracing::error!("a run goes on without its sinks: {error}");
+                }
+            }
             let lines = self.write_aside(writer);
             let heard = self.hear(&run, &mut reader, &lines).await;
             self.pauses.gone(&lines);
@@ -142,12 +157,32 @@ impl Core {
         accepted
     }
 
-    /// A new run for these sinks.
-    fn begin(&self, specs: &[SinkSpec]) -> Result<Run, String> {
-        let folder = self.state.new_run().map_err(|error| error.to_string())?;
+    /// Takes up a run whose core is gone and whose pytest still runs.
+    fn go_on(&self, id: &str) -> Result<Arc<Run>, String> {
+        if !self.state.runs().iter().any(|known| known == id) {
+            return Err("no such run".to_owned());
+        }
+        let folder = self.state.take_up(id).map_err(|error| error.to_string())?;
+        let folder = folder.ok_or("another host works on this run")?;
+        self.show_address(&folder);
+        let run = Run::start_within(folder, self.config.journal);
+        let run = Arc::new(run.map_err(|error| error.to_string())?);
+        self.count(|open| open.sessions += 1);
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.insert(id.to_owned(), Arc::clone(&run));
+        Ok(run)
+    }
+
+    fn show_address(&self, folder: &RunFolder) {
         if let Err(error) = control::write_address(&folder.path, &self.address) {
             tracing::warn!("commands will not find this core: {error}");
         }
+    }
+
+    /// A new run for these sinks.
+    fn begin(&self, specs: &[SinkSpec]) -> Result<Run, String> {
+        let folder = self.state.new_run().map_err(|error| error.to_string())?;
+        self.show_address(&folder);
         let run = Run::start_within(folder, self.config.journal);
         // Before pytest is welcomed: what it writes from then on has somewhere to go,
         // even where this core ends while it loads the sinks.

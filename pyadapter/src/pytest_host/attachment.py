@@ -49,12 +49,31 @@ class Attachment:
     A forked child lets go of it: what it inherited is the parent's.
     """
 
-    def __init__(self, connection: Connection, segments: Segments, welcome: Welcome) -> None:
+    def __init__(
+        self, connection: Connection, segments: Segments, welcome: Welcome, hello: Message
+    ) -> None:
         self.connection = connection
+        self._hello = hello
         self.segments = segments
         self.welcome = welcome
         self.dropped = False
         _let_go_at_fork(self)
+
+    def rejoin(self, address: str, deadline: float) -> None:
+        """Go on with the core at `address`, in place of one that is gone.
+
+        Raises `Refused` or `Unavailable`.
+        """
+        connection = Connection.open(address, deadline)
+        hello = {**self._hello, "token": read_token(address), "run": self.welcome.run}
+        try:
+            connection.send(hello, deadline)
+            _await_welcome(connection, deadline)
+        except BaseException:
+            connection.close()
+            raise
+        self.connection.close()
+        self.connection = connection
 
     def close(self) -> None:
         """The core takes this for the end of the process."""
@@ -81,17 +100,15 @@ def attach(
     connection = Connection.open(address, deadline)
     try:
         process = f"{re.sub(r'[^A-Za-z0-9]', '-', process)}-{os.getpid()}"
-        connection.send(
-            {
-                "type": "hello",
-                "protocol": PROTOCOL,
-                "token": token or read_token(address),
-                "process": process,
-                "pid": os.getpid(),
-                **hello,
-            },
-            deadline,
-        )
+        message = {
+            "type": "hello",
+            "protocol": PROTOCOL,
+            "token": token or read_token(address),
+            "process": process,
+            "pid": os.getpid(),
+            **hello,
+        }
+        connection.send(message, deadline)
         welcome = _await_welcome(connection, deadline)
     except BaseException:
         connection.close()
@@ -102,7 +119,7 @@ def attach(
         segment_bytes=welcome.segment_bytes,
         unread_bytes=welcome.unread_bytes,
     )
-    return Attachment(connection, segments, welcome)
+    return Attachment(connection, segments, welcome, message)
 
 
 def _await_welcome(connection: Connection, deadline: float) -> Welcome:

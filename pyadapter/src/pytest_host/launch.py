@@ -13,11 +13,16 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import IO
 
+import pytest
+
 from . import texts
 from .connection import Refused, Unavailable
 
 #: Names another binary, for those who work on the host itself.
 BINARY_VARIABLE = "PYTEST_HOST_BINARY"
+
+#: The environment as this process got it; the core reads `PYTEST_HOST*` from it.
+ENVIRON = pytest.StashKey[dict[str, str]]()
 
 _NAME = "host"
 

@@ -11,7 +11,7 @@ from collections.abc import Generator
 
 import pytest
 
-from . import dropins, options
+from . import dropins, launch, options
 from .controller import KEY
 from .pauses import api
 from .pauses.api import PAUSE_KEY, live_pause, pause_run_id
@@ -38,7 +38,7 @@ def pytest_load_initial_conftests(
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    environ = dict(os.environ)
+    environ = config.stash[launch.ENVIRON] = dict(os.environ)
     # A pytest that a test starts is not part of this run.
     for name in environ:
         if name.startswith("PYTEST_HOST"):

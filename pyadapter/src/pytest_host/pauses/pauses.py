@@ -13,6 +13,7 @@ import pytest
 from .. import texts
 from ..attachment import ATTACHED
 from ..items import group_of, loadgroup, plain_nodeid
+from ..launch import ENVIRON, start_core
 from . import folders, look, pruning, real, shown, terminal
 from .api import PAUSE_KEY
 from .channel import Channel
@@ -147,9 +148,15 @@ class Pauses:
         )
 
     def _wait(self, item: pytest.Item, pause: Pause) -> Answer:
-        channel = Channel(self._config.stash.get(ATTACHED, None))
+        channel = Channel(self._config.stash.get(ATTACHED, None), self._start_core)
         files = self._open_files(channel)
-        waiting = Waiting(pause, channel, files, may_eval=self.options.may_eval)
+        waiting = Waiting(
+            pause,
+            channel,
+            files,
+            run_id=self.run_id,
+            may_eval=self.options.may_eval,
+        )
         answer = ABANDONED
         with self.timers.suspended(item):
             try:
@@ -187,7 +194,7 @@ class Pauses:
             )
         command = self._command(pause)
         _append(channel, "pause", pause=pause.frame(), command=command)
-        channel.send(waiting.opened(self.run_id))
+        channel.send(waiting.opened())
         terminal.say(self._config, pause, command)
 
     def _close(self, pause: Pause, channel: Channel, files: Files | None, answer: Answer) -> None:
@@ -203,6 +210,11 @@ class Pauses:
         _append(channel, "pause-end", id=pause.id, **answer.frame())
         channel.send({"type": "pause-end", "id": pause.id})
         channel.close()
+
+    def _start_core(self, deadline: float) -> str:
+        """In place of one that is gone while a test is paused."""
+        environ = self._config.stash.get(ENVIRON, dict(os.environ))
+        return start_core(self._cwd(), environ, deadline)
 
     def _command(self, pause: Pause) -> str:
         """What to type, in the folder that pytest was started in."""

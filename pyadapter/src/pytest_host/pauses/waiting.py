@@ -82,11 +82,18 @@ class Waiting:
     """Waits for the answer. Files or host may be missing, or go away."""
 
     def __init__(
-        self, pause: Pause, channel: Channel, files: Files | None, *, may_eval: bool
+        self,
+        pause: Pause,
+        channel: Channel,
+        files: Files | None,
+        *,
+        run_id: str,
+        may_eval: bool,
     ) -> None:
         self._pause = pause
         self._channel = channel
         self._files = files
+        self._run_id = run_id
         self._may_eval = may_eval
         self._deadline = real.monotonic() + min(pause.timeout, _FOREVER)
         self._answer: Answer | None = None
@@ -95,6 +102,8 @@ class Waiting:
 
     def wait(self) -> Answer:
         while self._answer is None:
+            if self._channel.rejoins():
+                self._channel.send(self.opened())
             now = real.monotonic()
             if now >= self._look_at:
                 self._look(now)
@@ -113,14 +122,14 @@ class Waiting:
                 )
         return self._answer
 
-    def opened(self, run_id: str) -> Message:
+    def opened(self) -> Message:
         """The protocol's `pause`."""
         pause = self._pause
         return {
             "type": "pause",
             "pause": {
                 **pause.frame(),
-                "run_id": run_id,
+                "run_id": self._run_id,
                 "attempt": pause.attempt,
                 "deadline": self._deadline_time(),
                 "pid": pause.pid,
