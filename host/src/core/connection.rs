@@ -78,7 +78,7 @@ impl Core {
             welcome(&run, &self.config, finish, &mut writer).await?;
             if taken_up {
                 let specs = run.specs().map_err(io::Error::other)?;
-                if let Err(error) = self.load_and_deliver(&run, specs, &mut writer).await {
+                if let Err(error) = self.load_and_deliver(&run, specs, None, &mut writer).await {
                     tracing::error!("a run goes on without its sinks: {error}");
                 }
             }
@@ -129,7 +129,10 @@ impl Core {
         join(&run, &hello);
         let accepted = match welcome(&run, &self.config, self.request.is_none(), &mut writer).await
         {
-            Ok(()) => self.load_and_deliver(&run, specs, plan, &mut writer).await,
+            Ok(()) => {
+                self.load_and_deliver(&run, specs, Some(plan), &mut writer)
+                    .await
+            }
             Err(gone) => Err(gone),
         };
         if accepted.is_ok() {
@@ -205,11 +208,13 @@ impl Core {
         Plan::new(directory.clone(), request)
     }
 
+    /// Without a plan the sinks stay as they are: what the session asked for is not
+    /// known where another core began the run.
     async fn load_and_deliver(
         &self,
         run: &Arc<Run>,
         specs: Vec<SinkSpec>,
-        mut plan: Plan,
+        plan: Option<Plan>,
         writer: &mut OwnedWriteHalf,
     ) -> io::Result<()> {
         let ready = match self.replaced.load(Ordering::Relaxed) {
@@ -235,12 +240,13 @@ impl Core {
         if let Err(error) = run.deliver(&sinks) {
             return refused(writer, error.to_string()).await;
         }
-        plan.begin(&sinks);
-        if let Some(folder) = run.folder() {
+        if let Some((mut plan, folder)) = plan.zip(run.folder()) {
+            plan.begin(&sinks);
             let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
             plans.insert(folder.id.clone(), plan);
+            drop(plans);
+            self.changes.notify_one();
         }
-        self.changes.notify_one();
         let names = sinks.iter().map(|sink| sink.spec.name.clone()).collect();
         // An adapter that has gone already is followed all the same.
         let _ = write_line(writer, &FromHost::Ready { sinks: names }).await;
