@@ -12,6 +12,7 @@ pub mod journal;
 pub mod pause;
 pub mod protocol;
 pub mod replay;
+mod secrets;
 pub mod state;
 mod text;
 pub mod watch;

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from pytest_host import failures, texts
+from pytest_host.redaction import Redactor
 
 LIMIT = 1000
 
@@ -70,6 +71,6 @@ def test_a_deep_recursion_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "in test_a_deep_recursion_is_cut" in entries[0]
     assert entries[500] == "[cut: 5002 frames]\n"
     assert "raise ValueError" in entries[-1]
-    cut = failures.limit_texts(failure, LIMIT)["traceback"]
+    cut = failures.limit_texts(failure, Redactor(limit=LIMIT))["traceback"]
     assert (cut[0], cut[-1]) == (entries[0], entries[-1])
     assert sum(map(len, cut)) < LIMIT + 100

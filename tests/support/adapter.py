@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from pytest_host.attachment import Attachment, attach
 from pytest_host.controller import ControllerReporter
+from pytest_host.redaction import Redactor
 from pytest_host.reporter import Reporter
 
 from support import collecting
@@ -100,7 +101,10 @@ class Session:
         config.option = copy.copy(config.option)
         config.option.loadgroup = grouped
         return Reporter(
-            config, attachment.segments, text_bytes=self._text_bytes, broken=self.broken.append
+            config,
+            attachment.segments,
+            redactor=Redactor(limit=self._text_bytes),
+            broken=self.broken.append,
         )
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{BadInput, Config};
+use crate::secrets::Scrubbing;
 use crate::state::StateFolder;
 
 /// What is logged, e.g. `debug` or `pytest_host=trace`.
@@ -22,7 +23,10 @@ pub fn directory() -> anyhow::Result<PathBuf> {
 
 /// The configuration that is in force in `directory`.
 pub fn config(directory: &Path) -> Result<Config, BadInput> {
-    Config::load(directory, std::env::vars())
+    // One that is not UTF-8 is none of ours.
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Config::load(directory, variables)
 }
 
 /// The state folder of `config`, made where it is not there.
@@ -59,7 +63,7 @@ pub fn log_to_terminal() {
     let filter = EnvFilter::try_from_env(FILTER).unwrap_or_else(|_| EnvFilter::new("warn"));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| Scrubbing(std::io::stderr()))
         .without_time()
         .with_target(false)
         .try_init();
@@ -81,7 +85,7 @@ pub fn log_to_file(file: &Path) -> std::io::Result<()> {
     let filter = EnvFilter::try_from_env(FILTER).unwrap_or_else(|_| EnvFilter::new(IN_A_CORE));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(Mutex::new(log))
+        .with_writer(Mutex::new(Scrubbing(log)))
         .with_ansi(false)
         .with_target(false)
         .try_init();

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::{TROUBLE, context, python};
-use crate::config::{Config, Request, split_names};
+use crate::config::{Config, Redact, Request, split_names};
 use crate::guest::cache;
 use crate::guest::sink::Sink;
+use crate::secrets::scrubbed;
 use crate::state::RuntimeFolder;
 
 /// How long to try to reach what a sink talks to.
@@ -47,7 +48,7 @@ fn good(what: &str, found: impl Into<String>) -> Finding {
     Finding {
         what: what.to_owned(),
         ok: true,
-        found: found.into(),
+        found: scrubbed(found.into()),
     }
 }
 
@@ -55,16 +56,18 @@ fn bad(what: &str, found: impl std::fmt::Display) -> Finding {
     Finding {
         what: what.to_owned(),
         ok: false,
-        found: found.to_string(),
+        found: scrubbed(found.to_string()),
     }
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     context::log_to_terminal();
     let mut findings = vec![good("host", env!("CARGO_PKG_VERSION"))];
-    findings.extend(pytest(&args.python));
     let directory = context::directory()?;
-    match context::config(&directory) {
+    let config = context::config(&directory);
+    let redact = config.as_ref().map(|config| config.redact.clone());
+    findings.extend(pytest(&args.python, &redact.unwrap_or_default()));
+    match config {
         Ok(config) => {
             let file = config.file.as_ref().map(|file| file.display().to_string());
             findings.push(good(
@@ -98,13 +101,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn pytest(choice: &python::Choice) -> Vec<Finding> {
+fn pytest(choice: &python::Choice, redact: &Redact) -> Vec<Finding> {
     if let Some(runner) = &choice.runner {
         return vec![good("runner", runner)];
     }
     let probe = match choice
         .interpreter()
-        .and_then(|python| python::probe(&python))
+        .and_then(|python| python::probe(&python, redact))
     {
         Ok(probe) => probe,
         Err(error) => return vec![bad("python", error)],
@@ -113,11 +116,14 @@ fn pytest(choice: &python::Choice) -> Vec<Finding> {
         Some(version) => good(name, version),
         None => bad(name, "not installed there"),
     };
-    vec![
+    let redact = probe.check_patterns(redact).err();
+    let mut findings = vec![
         good("python", format!("{} ({})", probe.python, probe.executable)),
         installed("pytest", probe.pytest.as_ref()),
         installed("pytest-host", probe.adapter.as_ref()),
-    ]
+    ];
+    findings.extend(redact.map(|problem| bad("redact", problem)));
+    findings
 }
 
 fn state(config: &Config) -> Finding {

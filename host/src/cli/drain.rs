@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::delivery::{Interrupt, LAST_CALL, Wait};
 use super::{TROUBLE, context, summary};
-use crate::config::{BadInput, SinkSpec, nearest};
+use crate::config::{BadInput, Config, SinkSpec, nearest};
 use crate::core::{Left, Living, Refused};
 use crate::journal::JournalReader;
 use crate::protocol::message::SinkReport;
@@ -22,6 +22,7 @@ const CATCH_UP: Duration = Duration::from_secs(1);
 Examples:
   host drain
   host drain 2026-11-21T10-10-42-3f9a --sink publish --timeout '2 min'
+  host drain --set 'publish.headers.Authorization=${AUTHORIZATION}'
 
 Exits with 0 where nothing is left, with 1 where something is or a run had to be skipped,
 with 2 for bad input. Ctrl-C ends the wait; what is left is kept.")]
@@ -31,6 +32,9 @@ pub struct Args {
     /// Deliver to this sink only
     #[arg(long, value_name = "NAME")]
     pub(super) sink: Option<String>,
+    /// A secret setting, over what host.toml has; those are not kept with a run
+    #[arg(long = "set", value_name = "SINK.KEY=VALUE")]
+    pub(super) set: Vec<String>,
     /// How long to try, for each run
     #[arg(long, value_name = "TIME", default_value = "30 s", value_parser = humantime::parse_duration)]
     pub(super) timeout: Duration,
@@ -65,7 +69,8 @@ impl Drained {
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     context::log_to_terminal();
-    let config = context::config(&context::directory()?)?;
+    let mut config = context::config(&context::directory()?)?;
+    config.set(&args.set, "--set")?;
     let Some(state) = StateFolder::find(config.root()) else {
         return none(
             args,
@@ -79,6 +84,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(sink) = &args.sink {
         known_sink(&state, &ids, sink)?;
     }
+    for set in &args.set {
+        known_sink(&state, &ids, set.split('.').next().unwrap_or_default())?;
+    }
     let interrupt = Interrupt::new()?;
     let mut drained = Vec::new();
     for id in ids {
@@ -86,7 +94,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             has_left(args, &state.journal_of(&id))
                 .then(|| Drained::skipped(&id, "interrupted".to_owned()))
         } else {
-            drain_until(args, &state, &id, &interrupt)
+            drain_until(args, &state, &config, &id, &interrupt)
         };
         if let Some(outcome) = outcome {
             if !args.json {
@@ -122,9 +130,14 @@ pub(super) fn show(outcome: &Drained) {
 }
 
 /// Delivers one run; none where it has nothing left.
-pub(super) fn drain(args: &Args, state: &StateFolder, id: &str) -> Option<Drained> {
+pub(super) fn drain(
+    args: &Args,
+    state: &StateFolder,
+    config: &Config,
+    id: &str,
+) -> Option<Drained> {
     match Interrupt::new() {
-        Ok(interrupt) => drain_until(args, state, id, &interrupt),
+        Ok(interrupt) => drain_until(args, state, config, id, &interrupt),
         Err(error) => Some(Drained::skipped(id, error.to_string())),
     }
 }
@@ -132,11 +145,12 @@ pub(super) fn drain(args: &Args, state: &StateFolder, id: &str) -> Option<Draine
 fn drain_until(
     args: &Args,
     state: &StateFolder,
+    config: &Config,
     id: &str,
     interrupt: &Interrupt,
 ) -> Option<Drained> {
     let wanted = |spec: &SinkSpec| args.sink.as_ref().is_none_or(|name| *name == spec.name);
-    let left = match Left::take_up(state, id, wanted, Living::Follow) {
+    let left = match Left::take_up(state, config, id, wanted, Living::Follow) {
         Ok(left) => left,
         Err(Refused::Nothing) => return None,
         Err(Refused::Owned) if !has_left(args, &state.journal_of(id)) => return None,

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::BadInput;
+use crate::secrets::scrub;
 
 /// What the user gave cannot be used, as clap itself exits.
 pub const BAD_INPUT: u8 = 2;
@@ -84,7 +85,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("host: {error:#}");
+            eprintln!("host: {}", scrub(&format!("{error:#}")));
             ExitCode::from(if error.is::<BadInput>() {
                 BAD_INPUT
             } else {

@@ -4,16 +4,24 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::config::BadInput;
+use serde_json::Value;
 
-/// Looks for what a run needs and prints the versions.
+use crate::config::{BadInput, Redact};
+
+/// Looks for what a run needs and prints the versions, and the first of its arguments
+/// that is no regular expression, with the reason.
 const PROBE: &str = "
-import importlib.metadata as m, json, sys
+import importlib.metadata as m, json, re, sys, warnings
+warnings.simplefilter('ignore')
 def version(name):
     try: return m.version(name)
     except m.PackageNotFoundError: return None
+def wrong(pattern):
+    try: re.compile(pattern)
+    except Exception as error: return [pattern, str(error)]
 print(json.dumps({'python': sys.version.split()[0], 'executable': sys.executable,
-                  'pytest': version('pytest'), 'adapter': version('pytest-host')}))
+                  'pytest': version('pytest'), 'adapter': version('pytest-host'),
+                  'wrong': next(filter(None, map(wrong, json.loads(sys.argv[1]))), None)}))
 ";
 
 /// How to start pytest.
@@ -39,6 +47,8 @@ pub struct Probe {
     pub python: String,
     pub pytest: Option<String>,
     pub adapter: Option<String>,
+    /// Of the patterns that were asked about, and why.
+    wrong: Option<(String, String)>,
 }
 
 impl Choice {
@@ -79,11 +89,12 @@ impl Choice {
     }
 }
 
-/// Asks an interpreter what it has.
-pub fn probe(python: &Path) -> Result<Probe, BadInput> {
+/// Asks an interpreter what it has, and what it makes of the patterns.
+pub fn probe(python: &Path, redact: &Redact) -> Result<Probe, BadInput> {
     let bad = |problem: String| BadInput(format!("{}: {problem}", python.display()));
     let asked = Command::new(python)
         .args(["-c", PROBE])
+        .arg(Value::from(redact.patterns.clone()).to_string())
         .stdin(Stdio::null())
         .output()
         .map_err(|error| bad(format!("cannot be run: {error}")))?;
@@ -95,6 +106,18 @@ pub fn probe(python: &Path) -> Result<Probe, BadInput> {
 }
 
 impl Probe {
+    /// Refuses patterns that the interpreter can't use, in the adapter's words.
+    pub fn check_patterns(&self, redact: &Redact) -> Result<(), BadInput> {
+        let Some((pattern, problem)) = &self.wrong else {
+            return Ok(());
+        };
+        let origin = redact.origin.as_deref().unwrap_or_default();
+        let pattern = Value::from(pattern.as_str());
+        Err(BadInput(format!(
+            "{origin}: redact: {pattern} is no regular expression: {problem}"
+        )))
+    }
+
     /// Refuses an interpreter that a run could not be seen in.
     pub fn check(&self) -> Result<(), BadInput> {
         let missing = match (&self.pytest, &self.adapter) {

@@ -70,8 +70,18 @@ async fn run_async(args: &Args) -> anyhow::Result<u8> {
     let mut core = Core::start(args, &directory).await?;
     if args.python.runner.is_none() {
         let python = args.python.interpreter()?;
-        let probed = tokio::task::spawn_blocking(move || python::probe(&python)).await?;
-        probed.and_then(|probe| probe.check())?;
+        let redact = context::config(&directory).map(|config| config.redact);
+        // What is wrong with the configuration, the core says.
+        let redact = redact.unwrap_or_default();
+        let probe = move || {
+            let probe = python::probe(&python, &redact)?;
+            probe.check()?;
+            probe.check_patterns(&redact)
+        };
+        if let Err(bad) = tokio::task::spawn_blocking(probe).await? {
+            core.dismiss().await;
+            return Err(bad.into());
+        }
     }
     core.ready().await?;
     let mut signals = Signals::new()?;
@@ -91,6 +101,13 @@ async fn run_async(args: &Args) -> anyhow::Result<u8> {
     let finished = core
         .finish(args.drain_timeout.as_secs_f64(), &mut signals)
         .await;
+    if let Some(Finished {
+        unreported: Some(message),
+        ..
+    }) = finished
+    {
+        return Err(BadInput(message).into());
+    }
     tell(finished.as_ref());
     Ok(code(status))
 }
@@ -104,16 +121,11 @@ fn tell(finished: Option<&Finished>) {
         Some(Finished { run: None, .. }) => eprintln!(
             "host: no pytest session reported to this host; is pytest-host installed where pytest ran?"
         ),
-        Some(Finished {
-            sinks,
-            earlier,
-            refused,
-            ..
-        }) => {
-            eprint!("{}", summary::lines(sinks));
-            eprint!("{}", summary::refused(refused));
-            eprint!("{}", summary::earlier(earlier));
-            if let Some(advice) = summary::advice(sinks) {
+        Some(finished) => {
+            eprint!("{}", summary::lines(&finished.sinks));
+            eprint!("{}", summary::refused(&finished.refused));
+            eprint!("{}", summary::earlier(&finished.earlier));
+            if let Some(advice) = summary::advice(&finished.sinks, &finished.give_again) {
                 eprintln!("{advice}");
             }
         }
@@ -180,6 +192,11 @@ impl Core {
     /// The sinks are loaded and have accepted their settings.
     async fn ready(&mut self) -> anyhow::Result<()> {
         self.next().await.map(|_| ())
+    }
+
+    /// There will be no run. A core that is left alone waits for one.
+    async fn dismiss(&mut self) {
+        let _ = write_line(&mut self.input, &FromLauncher::Finish { timeout: 0.0 }).await;
     }
 
     /// What the core says next; a refusal is an error.

@@ -131,13 +131,19 @@ pub fn refused(changes: &[String]) -> String {
     })
 }
 
-/// What to do about what is left.
+/// What to do about what is left; `give_again` are secret settings that are not kept.
 #[must_use]
-pub fn advice(sinks: &[SinkReport]) -> Option<&'static str> {
-    sinks
-        .iter()
-        .any(|sink| sink.left > 0)
-        .then_some("host: what is left is kept, and goes out with: host drain")
+pub fn advice(sinks: &[SinkReport], give_again: &[String]) -> Option<String> {
+    let mut behind = sinks.iter().filter(|sink| sink.left > 0).peekable();
+    behind.peek()?;
+    let mut text = "host: what is left is kept, and goes out with: host drain".to_owned();
+    for sink in behind {
+        let own = format!("{}.", sink.name);
+        for key in give_again.iter().filter(|key| key.starts_with(&own)) {
+            let _ = write!(text, " --set {key}=…");
+        }
+    }
+    Some(text)
 }
 
 #[cfg(test)]
@@ -177,7 +183,8 @@ mod tests {
         host: pubdir  160 events delivered, 3 set aside, 25 left, swapped 3 times (connection refused)
         ");
         insta::assert_snapshot!(refused(&["host.toml:3: not valid TOML".into()]), @"host: not taken over: host.toml:3: not valid TOML");
-        assert!(advice(&sinks).is_some());
-        assert!(advice(&sinks[..1]).is_none());
+        let keys = ["publish.token".to_owned(), "pubdir.key".to_owned()];
+        insta::assert_snapshot!(advice(&sinks, &keys).unwrap(), @"host: what is left is kept, and goes out with: host drain --set pubdir.key=…");
+        assert_eq!(advice(&sinks[..1], &keys), None);
     }
 }

@@ -58,8 +58,12 @@ impl Assignment {
                 key.contains('.') && key.split('.').all(|part| !part.trim().is_empty())
             });
         let Some((key, value)) = parts else {
+            // The value may be a secret.
+            let shown = text
+                .split_once('=')
+                .map_or_else(|| text.to_owned(), |(key, _)| format!("{key}=…"));
             return Err(BadInput(format!(
-                "{flag} {text}: should be sink.key=value, such as {flag} publish.url=http://127.0.0.1:7777/"
+                "{flag} {shown}: should be sink.key=value, such as {flag} publish.url=http://127.0.0.1:7777/"
             )));
         };
         let path = std::iter::once("sink")

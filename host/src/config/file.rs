@@ -14,8 +14,8 @@ use crate::text::one_line;
 
 /// The name of the configuration file.
 pub const FILE_NAME: &str = "host.toml";
-const PYPROJECT: &str = "pyproject.toml";
-const TOOL: &str = "pytest-host";
+pub(super) const PYPROJECT: &str = "pyproject.toml";
+pub(super) const TOOL: &str = "pytest-host";
 
 /// The nearest configuration file from `directory` upward: in each folder
 /// `host.toml` first, then a `pyproject.toml` that has our table.

@@ -5,11 +5,16 @@
 //! Later assignments win: file, then environment, then flags.
 
 mod assignment;
+mod edit;
 mod environment;
 mod file;
 mod keep;
 mod pause;
+mod redact;
+mod reference;
+mod restore;
 mod select;
+mod setting;
 mod suggest;
 mod table;
 
@@ -18,10 +23,14 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 pub use assignment::{Assignment, Origin};
+pub use edit::{Comment, NewSink};
 pub use file::FILE_NAME;
 pub use keep::Keep;
 pub use pause::Pause;
-pub use select::{Defaults, ModuleSource, Request, Setting, SinkSpec};
+pub use redact::Redact;
+use reference::Variables;
+pub use select::{Defaults, ModuleSource, Request, SinkSpec};
+pub use setting::Setting;
 pub use suggest::nearest;
 pub use table::{OnFailure, SinkTable};
 
@@ -39,7 +48,7 @@ impl BadInput {
 }
 
 /// The keys of a configuration's top.
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 11] = [
     "sinks",
     "sink",
     "limit.text",
@@ -49,6 +58,8 @@ const KEYS: [&str; 9] = [
     "keep.size",
     "pause.files",
     "pause.policy",
+    "redact",
+    "redact-builtin",
 ];
 
 /// The configuration that is in force in a folder.
@@ -68,6 +79,9 @@ pub struct Config {
     /// How much of old runs stays.
     pub keep: Keep,
     pub pause: Pause,
+    /// What is taken out of texts.
+    pub redact: Redact,
+    variables: Variables,
     tables: BTreeMap<String, SinkTable>,
 }
 
@@ -112,6 +126,7 @@ impl Config {
         file: Option<PathBuf>,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, BadInput> {
+        let environment: Vec<(String, String)> = environment.into_iter().collect();
         let mut config = Self {
             directory: directory.to_owned(),
             file: None,
@@ -121,6 +136,8 @@ impl Config {
             journal: JOURNAL,
             keep: Keep::default(),
             pause: Pause::default(),
+            redact: Redact::default(),
+            variables: Variables::new(environment.iter().cloned()),
             tables: BTreeMap::new(),
         };
         if let Some(found) = file {
@@ -200,6 +217,10 @@ impl Config {
             .unwrap_or(&self.directory)
     }
 
+    fn variables(&self) -> &Variables {
+        &self.variables
+    }
+
     fn apply(&mut self, assignments: Vec<Assignment>) -> Result<(), BadInput> {
         for assignment in assignments {
             let path: Vec<&str> = assignment.path.iter().map(String::as_str).collect();
@@ -210,6 +231,8 @@ impl Config {
                 }
                 ["limit", "text"] => self.text = text_limit(&assignment)?,
                 ["limit", "journal"] => self.journal = journal_limit(&assignment)?,
+                ["redact"] => self.redact.set_patterns(&assignment)?,
+                ["redact-builtin"] => self.redact.set_builtin(&assignment)?,
                 ["keep", key] => self.keep.assign(key, &assignment)?,
                 ["pause", key @ ..] => self.pause.assign(key, &assignment)?,
                 ["sink", name] if assignment.value.is_object() => {
@@ -292,5 +315,7 @@ pub fn split_names(text: &str) -> Vec<String> {
         .collect()
 }
 
+#[cfg(test)]
+mod secret_tests;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{BadInput, Config, OnFailure, Origin, SinkTable, nearest};
+use super::setting::{Lookup, Written, resolve};
+use super::{BadInput, Config, OnFailure, Origin, Setting, SinkTable, nearest};
 use crate::guest::builtin;
 use crate::guest::limits::Limits;
 
@@ -48,15 +49,8 @@ pub enum ModuleSource {
     File(PathBuf),
 }
 
-/// A sink's own setting.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Setting {
-    pub value: Value,
-    pub origin: Origin,
-}
-
-/// One sink of a run, as configured and not yet loaded. The journal keeps it, so
-/// that what is left of a run can be delivered later.
+/// One sink of a run, as configured and not yet loaded. The journal keeps it, but for
+/// its secrets, so that what is left of a run can be delivered later.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SinkSpec {
     pub name: String,
@@ -122,11 +116,17 @@ impl SinkSpec {
 
 impl Origin {
     /// The folder of the file that something was written in.
-    fn folder(&self) -> Option<&Path> {
+    pub(super) fn folder(&self) -> Option<&Path> {
         match self {
             Self::File { path, .. } => path.parent(),
             _ => None,
         }
+    }
+
+    /// Whether `${NAME}` and `file:` stand for something else. Options that other plugins
+    /// have, too, mean what they mean there.
+    pub(super) fn refers(&self) -> bool {
+        !matches!(self, Self::Option(_))
     }
 }
 
@@ -135,13 +135,10 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// A name that is no sink, a table that belongs to none.
+    /// A name that is no sink, a table that belongs to none, a reference that leads
+    /// nowhere.
     pub fn select(&self, request: &Request) -> Result<Vec<SinkSpec>, BadInput> {
-        let mut config = self.clone();
-        config.set(&request.set, "--set")?;
-        config.set(&request.option_set, "--sinks-set")?;
-        config.settings(&request.settings)?;
-        config.fill(&request.defaults)?;
+        let config = self.with(request)?;
         let (named, origin) = match &request.sinks {
             Some(named) => (named.clone(), Origin::Flag("--sinks".into())),
             None => (
@@ -169,8 +166,43 @@ impl Config {
                 }
             }
         }
-        config.check_tables(&specs)?;
+        let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+        config.check_tables(&names)?;
         Ok(specs)
+    }
+
+    /// With what `request` sets.
+    ///
+    /// # Errors
+    ///
+    /// A setting of another form than `sink.key=value`, or a wrong value for a reserved key.
+    pub fn with(&self, request: &Request) -> Result<Self, BadInput> {
+        let mut config = self.clone();
+        config.set(&request.set, "--set")?;
+        config.set(&request.option_set, "--sinks-set")?;
+        config.settings(&request.settings)?;
+        config.fill(&request.defaults)?;
+        Ok(config)
+    }
+
+    /// The setting `key` of `sink` as it is now.
+    ///
+    /// # Errors
+    ///
+    /// A reference that leads nowhere.
+    pub(super) fn setting(&self, sink: &str, key: &str) -> Result<Option<Setting>, BadInput> {
+        let table = self.tables.get(sink);
+        table
+            .and_then(|table| table.settings.get(key))
+            .map(|written| resolve(sink, key, written, self.lookup()))
+            .transpose()
+    }
+
+    fn lookup(&self) -> Lookup<'_> {
+        Lookup {
+            directory: &self.directory,
+            variables: &self.variables,
+        }
     }
 
     /// Every sink that can be named: builtins, and tables with a module.
@@ -193,9 +225,33 @@ impl Config {
     }
 
     fn spec(&self, named: &str, origin: &Origin) -> Result<SinkSpec, BadInput> {
+        let (name, source) = self.find(named, origin)?;
+        let empty = SinkTable::default();
+        let table = self.tables.get(&name).unwrap_or(&empty);
+        self.build(name, source, table)
+    }
+
+    /// The name and the module of the sink that is meant by `named`, whatever its settings.
+    ///
+    /// # Errors
+    ///
+    /// A name that is no sink.
+    pub fn named(&self, named: &str) -> Result<(String, ModuleSource), BadInput> {
+        let flag = Origin::Flag("--sinks".into());
+        self.find(named, self.sinks_origin.as_ref().unwrap_or(&flag))
+    }
+
+    /// The names of the settings that a sink has of its own.
+    #[must_use]
+    pub fn settings_of(&self, sink: &str) -> Vec<String> {
+        let table = self.tables.get(sink);
+        table.map_or_else(Vec::new, |table| table.settings.keys().cloned().collect())
+    }
+
+    fn find(&self, named: &str, origin: &Origin) -> Result<(String, ModuleSource), BadInput> {
         let table = self.tables.get(named);
         let module = table.and_then(|table| table.module.as_ref());
-        let (name, source) = if let Some((path, written)) = module {
+        Ok(if let Some((path, written)) = module {
             let base = written.folder().unwrap_or(&self.directory);
             (named.to_owned(), ModuleSource::File(tidy(&base.join(path))))
         } else if builtin::NAMES.contains(&named) {
@@ -215,26 +271,23 @@ impl Config {
                 origin,
                 format!("no sink is named {named:?}{hint}"),
             ));
-        };
-        let empty = SinkTable::default();
-        let table = self.tables.get(&name).unwrap_or(&empty);
-        Ok(self.build(name, source, table))
+        })
     }
 
     /// The guest that may answer pauses, where one is named.
     ///
     /// # Errors
     ///
-    /// Settings without a module.
+    /// Settings without a module, or with a reference that leads nowhere.
     pub fn policy(&self) -> Result<Option<SinkSpec>, BadInput> {
         let table = &self.pause.policy;
         if let Some((path, written)) = &table.module {
             let base = written.folder().unwrap_or(&self.directory);
             let module = ModuleSource::File(tidy(&base.join(path)));
-            return Ok(Some(self.build(stem(path), module, table)));
+            return self.build(stem(path), module, table).map(Some);
         }
-        match table.settings.values().next() {
-            Some((_, origin)) => Err(BadInput::at(
+        match table.settings.values().find_map(Written::origin) {
+            Some(origin) => Err(BadInput::at(
                 origin,
                 "pause.policy names no component: module = \"….wasm\"",
             )),
@@ -242,7 +295,12 @@ impl Config {
         }
     }
 
-    fn build(&self, name: String, module: ModuleSource, table: &SinkTable) -> SinkSpec {
+    fn build(
+        &self,
+        name: String,
+        module: ModuleSource,
+        table: &SinkTable,
+    ) -> Result<SinkSpec, BadInput> {
         let allow = |kind: &str| -> Vec<(String, PathBuf)> {
             let Some((texts, origin)) = table.allow.get(kind) else {
                 return Vec::new();
@@ -253,7 +311,12 @@ impl Config {
                 .map(|text| (text.clone(), base.join(text)))
                 .collect()
         };
-        SinkSpec {
+        let settings = table.settings.iter().map(|(key, written)| {
+            let setting = resolve(&name, key, written, self.lookup())?;
+            Ok((key.clone(), setting))
+        });
+        let settings = settings.collect::<Result<_, BadInput>>()?;
+        Ok(SinkSpec {
             name,
             module,
             sha256: table.sha256.as_ref().map(|(digest, _)| digest.clone()),
@@ -266,26 +329,24 @@ impl Config {
             allow_write: allow("write"),
             limits: table.limits.clone(),
             on_failure: table.on_failure,
-            settings: table
-                .settings
-                .iter()
-                .map(|(key, (value, origin))| {
-                    let (value, origin) = (value.clone(), origin.clone());
-                    (key.clone(), Setting { value, origin })
-                })
-                .collect(),
+            settings,
             directory: self.directory.clone(),
-        }
+        })
     }
 
-    /// A table for a sink that is not there is a slip of the pen, used or not.
-    fn check_tables(&self, specs: &[SinkSpec]) -> Result<(), BadInput> {
+    /// A table for a sink that is not there is a slip of the pen, used or not; `others`
+    /// are those that are there without a table of their own.
+    ///
+    /// # Errors
+    ///
+    /// A name that is no sink.
+    pub fn check_tables(&self, others: &[&str]) -> Result<(), BadInput> {
         for (name, table) in &self.tables {
             let known = self.known_sinks();
-            if known.contains(name) || specs.iter().any(|spec| &spec.name == name) {
+            if known.contains(name) || others.contains(&name.as_str()) {
                 continue;
             }
-            let origin = table.settings.values().map(|(_, origin)| origin).next();
+            let origin = table.settings.values().find_map(Written::origin);
             let hint = nearest(name, known.iter().map(String::as_str)).unwrap_or_else(|| {
                 "; a sink that is not built in names its component: module = \"….wasm\"".to_owned()
             });

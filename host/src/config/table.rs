@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::setting::Written;
 use super::{BadInput, Origin, nearest};
 use crate::guest::limits::Limits;
 
@@ -35,7 +36,7 @@ pub struct SinkTable {
     pub limits: Limits,
     pub on_failure: OnFailure,
     /// The sink's own, by top-level key.
-    pub settings: BTreeMap<String, (Value, Origin)>,
+    pub settings: BTreeMap<String, Written>,
 }
 
 impl SinkTable {
@@ -81,12 +82,8 @@ impl SinkTable {
                 self.limit(limit, &value).map_err(wrong)?;
             }
             [top, inner @ ..] => {
-                let slot = &mut self
-                    .settings
-                    .entry((*top).to_owned())
-                    .or_insert_with(|| (Value::Null, origin.clone()));
-                slot.1 = origin;
-                place(&mut slot.0, inner, value);
+                let setting = self.settings.entry((*top).to_owned()).or_default();
+                setting.assign(inner, value, origin);
             }
             [] => {}
         }
@@ -154,19 +151,4 @@ pub fn time(value: &Value) -> Result<Duration, &'static str> {
     };
     read.filter(|time| !time.is_zero())
         .ok_or("a time above 0, such as \"5 s\"")
-}
-
-/// Puts `value` at `path` below `slot`, making tables on the way.
-fn place(slot: &mut Value, path: &[&str], value: Value) {
-    match path {
-        [] => *slot = value,
-        [key, rest @ ..] => {
-            if !slot.is_object() {
-                *slot = Value::Object(serde_json::Map::new());
-            }
-            if let Value::Object(table) = slot {
-                place(table.entry(*key).or_insert(Value::Null), rest, value);
-            }
-        }
-    }
 }

@@ -60,11 +60,17 @@ impl Plan {
             .collect();
     }
 
-    /// The sinks that the plan comes to with `config`.
-    pub fn select(&self, config: &Config) -> Result<Vec<SinkSpec>, BadInput> {
+    /// `config`, for the session's working directory.
+    #[must_use]
+    pub fn within(&self, config: &Config) -> Config {
         let mut config = config.clone();
         config.directory.clone_from(&self.directory);
-        selected(&config, &self.request)
+        config
+    }
+
+    /// The sinks that the plan comes to with `config`.
+    pub fn select(&self, config: &Config) -> Result<Vec<SinkSpec>, BadInput> {
+        selected(&self.within(config), &self.request)
     }
 
     fn files(&self) -> impl Iterator<Item = PathBuf> {

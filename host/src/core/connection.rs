@@ -15,11 +15,12 @@ use super::change::Plan;
 use super::lines::{read_line, write_line};
 use super::pauses::LINES;
 use super::run::Run;
-use super::server::{Core, LOOK, load_aside};
-use crate::config::{Config, SinkSpec};
+use super::server::{Core, LOOK, load_aside, selected};
+use crate::config::SinkSpec;
 use crate::control;
 use crate::guest::sink::Sink;
 use crate::intake::Command;
+use crate::journal::JournalError;
 use crate::protocol::PROTOCOL;
 use crate::protocol::message::{Finished, FromAdapter, FromHost, Hello, Role, Welcome};
 use crate::state::RunFolder;
@@ -75,9 +76,9 @@ impl Core {
         join(&run, &hello);
         let finish = hello.role == Role::Session;
         let served = async {
-            welcome(&run, &self.config, finish, &mut writer).await?;
+            self.welcome(&run, finish, &mut writer).await?;
             if taken_up {
-                let specs = run.specs().map_err(io::Error::other)?;
+                let specs = self.restored(&run).map_err(io::Error::other)?;
                 if let Err(error) = self.load_and_deliver(&run, specs, None, &mut writer).await {
                     tracing::error!("a run goes on without its sinks: {error}");
                 }
@@ -104,7 +105,9 @@ impl Core {
         // One that is refused counts too: there is nobody else to wait for.
         self.count(|open| open.sessions += 1);
         let plan = self.plan(&hello);
-        let specs = match plan.select(&self.newest()) {
+        let config = plan.within(&self.newest());
+        // As far as it can be checked without a guest.
+        let specs = match selected(&config, &plan.request) {
             Ok(specs) => specs,
             Err(bad) => return refuse(&mut writer, bad.to_string()).await,
         };
@@ -127,8 +130,10 @@ impl Core {
             runs.insert(id.clone(), Arc::clone(&run));
         }
         join(&run, &hello);
-        let accepted = match welcome(&run, &self.config, self.request.is_none(), &mut writer).await
-        {
+        // What was selected can be set.
+        let config = config.with(&plan.request).unwrap_or(config);
+        let finish = self.request.is_none();
+        let mut accepted = match self.welcome(&run, finish, &mut writer).await {
             Ok(()) => {
                 self.load_and_deliver(&run, specs, Some(plan), &mut writer)
                     .await
@@ -136,11 +141,9 @@ impl Core {
             Err(gone) => Err(gone),
         };
         if accepted.is_ok() {
-            self.take_up.begin();
+            self.take_up.begin(config);
             let lines = self.write_aside(writer);
-            if let Err(error) = self.hear(&run, &mut reader, &lines).await {
-                tracing::debug!("a session's connection ended: {error}");
-            }
+            accepted = self.hear(&run, &mut reader, &lines).await;
             self.pauses.gone(&lines);
         }
         run.tell(Command::Gone {
@@ -174,6 +177,19 @@ impl Core {
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         runs.insert(id.to_owned(), Arc::clone(&run));
         Ok(run)
+    }
+
+    /// The sinks of a run that is taken up, with their secrets; without those that have
+    /// lost theirs.
+    fn restored(&self, run: &Run) -> Result<Vec<SinkSpec>, JournalError> {
+        let mut specs = Vec::new();
+        for spec in run.specs()? {
+            match spec.clone().restored(&self.config) {
+                Ok(spec) => specs.push(spec),
+                Err(bad) => tracing::error!(sink = %spec.name, "left for later: {bad}"),
+            }
+        }
+        Ok(specs)
     }
 
     fn show_address(&self, folder: &RunFolder) {
@@ -253,14 +269,14 @@ impl Core {
         Ok(())
     }
 
-    /// Until the process closes its connection.
+    /// Until the process closes its connection; an error where it won't report.
     async fn hear(
         &self,
         run: &Run,
         reader: &mut BufReader<OwnedReadHalf>,
         lines: &mpsc::Sender<FromHost>,
     ) -> io::Result<()> {
-        while let Some(message) = read_line::<FromAdapter>(reader).await? {
+        while let Ok(Some(message)) = read_line::<FromAdapter>(reader).await {
             match message {
                 FromAdapter::Finish { timeout } => {
                     let finished = finished(run, timeout).await;
@@ -275,6 +291,10 @@ impl Core {
                 }
                 FromAdapter::PauseEnd { id } => self.pauses.closed(&id),
                 FromAdapter::Answer(answer) => self.pauses.answered(answer),
+                FromAdapter::Refuse { message } => {
+                    self.count(|open| open.unreported = Some(message.clone()));
+                    return Err(io::Error::other(message));
+                }
                 FromAdapter::Hello(_) => {}
             }
         }
@@ -293,6 +313,29 @@ impl Core {
         });
         sender
     }
+
+    async fn welcome(
+        &self,
+        run: &Run,
+        finish: bool,
+        writer: &mut OwnedWriteHalf,
+    ) -> io::Result<()> {
+        let Some(folder) = run.folder() else {
+            return Ok(());
+        };
+        let welcome = Welcome {
+            protocol: PROTOCOL,
+            run: folder.id.clone(),
+            segments: absolute(&folder.segments()),
+            segment_bytes: SEGMENT_BYTES,
+            unread_bytes: UNREAD_BYTES,
+            text_bytes: self.config.text,
+            finish,
+            pause_files: self.config.pause.files,
+            redact: self.config.redact.clone(),
+        };
+        write_line(writer, &FromHost::Welcome(welcome)).await
+    }
 }
 
 /// How far the sinks are when they are done or the time is up.
@@ -305,8 +348,9 @@ async fn finished(run: &Run, timeout: f64) -> Finished {
     Finished {
         run: run.folder().map(|folder| folder.id.clone()),
         sinks: run.reports(),
-        earlier: Vec::new(),
+        give_again: run.to_be_given_again(),
         refused: run.changes().lines(),
+        ..Finished::default()
     }
 }
 
@@ -316,28 +360,6 @@ fn join(run: &Run, hello: &Hello) {
         pid: hello.pid,
         worker: hello.worker.clone(),
     });
-}
-
-async fn welcome(
-    run: &Run,
-    config: &Config,
-    finish: bool,
-    writer: &mut OwnedWriteHalf,
-) -> io::Result<()> {
-    let Some(folder) = run.folder() else {
-        return Ok(());
-    };
-    let welcome = Welcome {
-        protocol: PROTOCOL,
-        run: folder.id.clone(),
-        segments: absolute(&folder.segments()),
-        segment_bytes: SEGMENT_BYTES,
-        unread_bytes: UNREAD_BYTES,
-        text_bytes: config.text,
-        finish,
-        pause_files: config.pause.files,
-    };
-    write_line(writer, &FromHost::Welcome(welcome)).await
 }
 
 fn absolute(path: &Path) -> PathBuf {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::run::Run;
-use crate::config::SinkSpec;
+use crate::config::{Config, SinkSpec};
 use crate::guest::sink::Sink;
 use crate::intake::Command;
 use crate::protocol::message::SinkReport;
@@ -48,14 +48,16 @@ pub struct Left {
 
 impl Left {
     /// Takes up the run `id` and sets those of its sinks to work that are chosen
-    /// and have something left. Where its pytest died, it is closed. A sink that
-    /// cannot be loaded does not stand in the way of the others.
+    /// and have something left, with the secrets that `config` has. Where its pytest
+    /// died, it is closed. A sink that cannot be loaded does not stand in the way of
+    /// the others.
     ///
     /// # Errors
     ///
     /// Where somebody else is at work on it, nothing is left or it cannot be used.
     pub fn take_up(
         state: &StateFolder,
+        config: &Config,
         id: &str,
         choose: impl Fn(&SinkSpec) -> bool,
         living: Living,
@@ -88,7 +90,8 @@ impl Left {
         for spec in &specs {
             let mut problem = None;
             if at_work.contains(&spec.name.as_str()) {
-                match Sink::load(spec.clone(), &forbidden) {
+                let restored = spec.restored(config);
+                match restored.and_then(|spec| Sink::load(spec, &forbidden)) {
                     Ok(sink) => loaded.push(sink),
                     Err(bad) => problem = Some(bad.to_string()),
                 }

@@ -162,6 +162,13 @@ impl Run {
         self.journal.sinks()
     }
 
+    /// See [`SinkSpec::to_be_given_again`]; of every sink that the journal knows of.
+    #[must_use]
+    pub fn to_be_given_again(&self) -> Vec<String> {
+        let specs = self.specs().unwrap_or_default();
+        specs.iter().flat_map(SinkSpec::to_be_given_again).collect()
+    }
+
     /// Writes the sinks down that are to get the run, before they are loaded.
     ///
     /// # Errors

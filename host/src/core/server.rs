@@ -83,6 +83,8 @@ pub struct Core {
 pub struct Open {
     pub connections: usize,
     pub sessions: usize,
+    /// Why a session would not report.
+    pub unreported: Option<String>,
 }
 
 /// Serves until the work is done: see `docs/protocol.md`, *Starting a core*.
@@ -189,6 +191,11 @@ impl Core {
         change(&mut self.open.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
+    fn unreported(&self) -> Option<String> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.unreported.clone()
+    }
+
     fn runs(&self) -> Vec<Arc<Run>> {
         let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         runs.values().cloned().collect()
@@ -283,11 +290,14 @@ impl Core {
             .keys()
             .next_back()
             .cloned();
+        let given = |run: &Arc<Run>| run.to_be_given_again();
         let finished = Finished {
             run,
             sinks: self.reports(),
             earlier: self.take_up.earlier(),
-            refused: self.refused(),
+            give_again: self.runs().iter().flat_map(given).collect(),
+            refused: self.refused_changes(),
+            unreported: self.unreported(),
         };
         let _ = write_line(output, &FromHost::Finished(finished)).await;
     }
@@ -313,7 +323,7 @@ impl Core {
     }
 
     /// Changes that were refused and are not put right.
-    fn refused(&self) -> Vec<String> {
+    fn refused_changes(&self) -> Vec<String> {
         let mut lines: Vec<String> = self
             .runs()
             .iter()

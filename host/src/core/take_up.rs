@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::left::{Left, Living, Refused};
-use crate::config::SinkSpec;
+use crate::config::{Config, SinkSpec};
 use crate::journal::{JournalError, JournalReader};
 use crate::protocol::message::{Earlier, SinkReport};
 use crate::state::StateFolder;
@@ -68,7 +68,9 @@ impl TakeUp {
     }
 
     /// Starts the work, on a thread of its own; later calls do nothing.
-    pub fn begin(&self) {
+    ///
+    /// `config` has the secrets that the sinks of those runs were left without.
+    pub fn begin(&self, config: Config) {
         let ids = self
             .ids
             .lock()
@@ -79,6 +81,7 @@ impl TakeUp {
         };
         let work = Work {
             state: self.state.clone(),
+            config,
             shared: Arc::clone(&self.shared),
             stuck: Vec::new(),
         };
@@ -103,6 +106,7 @@ impl TakeUp {
 
 struct Work {
     state: StateFolder,
+    config: Config,
     shared: Arc<Shared>,
     /// Sinks that get nothing now, of whatever run: not waited for again.
     stuck: Vec<SinkSpec>,
@@ -134,7 +138,7 @@ impl Work {
             return Ok(false);
         }
         let choose = |spec: &SinkSpec| !self.stuck.contains(spec);
-        let left = match Left::take_up(&self.state, id, choose, Living::Spare) {
+        let left = match Left::take_up(&self.state, &self.config, id, choose, Living::Spare) {
             Ok(left) => left,
             Err(Refused::Owned | Refused::Nothing | Refused::Alive) => return Ok(false),
             Err(Refused::Bad(why)) => return Err(why),

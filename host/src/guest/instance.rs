@@ -1,4 +1,5 @@
-//! One instance of a sink: calls that end, and errors that say why they did not.
+//! One instance of a sink: calls that end, and errors that say why they did not. What it
+//! says is told to people and written down, so its secrets are taken out here.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use super::capability::state::{KeyValues, StateFull, Write};
 use super::limits::{Limits, Refused};
 use super::module::Module;
 use super::store::{self, CallTooLong, GuestData};
+use crate::secrets::scrubbed;
 use crate::text::brief;
 
 /// How much longer than `limit.call` to wait for a call that does not end: what
@@ -121,7 +123,7 @@ impl Instance {
                     .await
             })
             .await?;
-        Ok(answer.map_err(|problem| brief(&problem)))
+        Ok(answer.map_err(told))
     }
 
     /// Delivers a batch; answers with the events that are not done.
@@ -140,7 +142,7 @@ impl Instance {
             .await?;
         for undone in &mut undone {
             let (Refusal::Retry((_, why)) | Refusal::Reject(why)) = &mut undone.why;
-            *why = brief(why);
+            *why = told(std::mem::take(why));
         }
         Ok(undone)
     }
@@ -154,7 +156,7 @@ impl Instance {
         let answer = self
             .call(async |guest, store| guest.pytest_host_sinks_sink().call_close(store).await)
             .await?;
-        Ok(answer.map_err(|problem| brief(&problem)))
+        Ok(answer.map_err(told))
     }
 
     /// What the last call wrote to `state`.
@@ -197,10 +199,16 @@ async fn within<T>(limit: Duration, call: impl Future<Output = T>) -> Option<T> 
     tokio::time::timeout(patience, call).await.ok()
 }
 
+/// What a guest says, as people may read it. Whole secrets are taken out before it is
+/// cut.
+fn told(text: String) -> String {
+    brief(&scrubbed(text))
+}
+
 fn shorten(wrong: Misconfiguration) -> Misconfiguration {
     Misconfiguration {
-        key: wrong.key.map(|key| brief(&key)),
-        problem: brief(&wrong.problem),
+        key: wrong.key.map(|key| told(key)),
+        problem: told(wrong.problem),
     }
 }
 
@@ -240,7 +248,7 @@ pub(super) fn explain(
         match data.memory.refused() {
             Some(Refused::Memory) => CallError::Memory(limits.memory),
             Some(Refused::Table) => CallError::Table,
-            None => CallError::Trap(brief(&error.root_cause().to_string())),
+            None => CallError::Trap(told(error.root_cause().to_string())),
         }
     }
 }

@@ -12,6 +12,7 @@ use super::instance::{CallError, Instance};
 use super::module::Module;
 use super::needs::grant;
 use crate::config::{BadInput, SinkSpec};
+use crate::secrets::scrubbed;
 
 /// What every instance of a sink is made from.
 #[derive(Clone)]
@@ -31,6 +32,11 @@ impl Sink {
     ///
     /// Everything that can be wrong with a module, its settings and its grants.
     pub fn load(spec: SinkSpec, forbidden: &[PathBuf]) -> Result<Self, BadInput> {
+        // What is needed and where may be part of a secret.
+        Self::load_telling_all(spec, forbidden).map_err(|bad| BadInput(scrubbed(bad.0)))
+    }
+
+    fn load_telling_all(spec: SinkSpec, forbidden: &[PathBuf]) -> Result<Self, BadInput> {
         let place =
             |problem: &dyn std::fmt::Display| BadInput(format!("sink {}: {problem}", spec.name));
         let module = Module::load(&spec.module, spec.sha256.as_deref()).map_err(|e| place(&e))?;
@@ -66,6 +72,19 @@ impl std::fmt::Debug for Sink {
             .field("grants", &self.grants)
             .finish_non_exhaustive()
     }
+}
+
+/// What a module asks for with its settings, or what is wrong with them.
+///
+/// # Errors
+///
+/// A module that is no sink, or does not answer.
+pub fn needs(spec: &SinkSpec) -> Result<Result<Vec<Need>, Misconfiguration>, BadInput> {
+    let place = |problem: &dyn std::fmt::Display| {
+        BadInput(scrubbed(format!("sink {}: {problem}", spec.name)))
+    };
+    let module = Module::load(&spec.module, spec.sha256.as_deref()).map_err(|e| place(&e))?;
+    ask(spec, &module).map_err(|error| place(&format!("configure did not return: {error}")))
 }
 
 /// Calls `configure` on an instance that may do nothing at all.

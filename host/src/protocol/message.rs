@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::pause::{Answer, Pause, Question};
-use crate::config::Request;
+use crate::config::{Redact, Request};
 
 /// A line longer than this is no message of ours.
 pub const LINE_BYTES: u64 = 4 << 20;
@@ -37,6 +37,10 @@ pub enum FromAdapter {
         id: String,
     },
     Answer(Answer),
+    /// What it was welcomed with cannot be used: it ends, and so does pytest.
+    Refuse {
+        message: String,
+    },
 }
 
 /// Which side of xdist a process is on.
@@ -107,6 +111,8 @@ pub struct Welcome {
     pub finish: bool,
     /// Whether pauses are to be written to files.
     pub pause_files: bool,
+    #[serde(default)]
+    pub redact: Redact,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -120,6 +126,12 @@ pub struct Finished {
     /// Why changes of configuration and modules were not taken over, in one line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<String>,
+    /// Secret settings that `host drain` has to be given again, as `sink.key`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub give_again: Vec<String>,
+    /// To `host run` only: why the adapter would not report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreported: Option<String>,
 }
 
 /// What a core has done for a run from before: its sinks have delivered and set
@@ -187,6 +199,16 @@ mod tests {
             serde_json::from_str::<FromAdapter>(r#"{"type":"finish","timeout":5.0}"#).unwrap(),
             FromAdapter::Finish { timeout: 5.0 }
         );
+        let refuse = r#"{"type": "refuse", "message": "host.toml:3: redact: …"}"#;
+        assert_eq!(
+            serde_json::from_str::<FromAdapter>(refuse).unwrap(),
+            FromAdapter::Refuse {
+                message: "host.toml:3: redact: …".into()
+            }
+        );
+        let redact = r#"{"patterns":["tok_[0-9a-f]{32}"],"origin":"host.toml:3","builtin":true}"#;
+        let read: Redact = serde_json::from_str(redact).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), redact);
         let refused = FromHost::Refused {
             message: "no".into(),
         };

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import weakref
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from .connection import PROTOCOL, Connection, Message, Refused, Unavailable, read_token
+from .redaction import Redactor
 from .segment import Segments
 
 
@@ -26,6 +28,7 @@ class Welcome:
     finish: bool
     #: Whether pauses are to be written to files.
     pause_files: bool
+    redact: Any
 
     @classmethod
     def parse(cls, message: Message) -> Welcome:
@@ -38,6 +41,7 @@ class Welcome:
                 text_bytes=int(message["text_bytes"]),
                 finish=bool(message["finish"]),
                 pause_files=bool(message.get("pause_files", True)),
+                redact=message.get("redact"),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise Unavailable(f"the host's welcome makes no sense ({error!r})") from None
@@ -50,12 +54,18 @@ class Attachment:
     """
 
     def __init__(
-        self, connection: Connection, segments: Segments, welcome: Welcome, hello: Message
+        self,
+        connection: Connection,
+        segments: Segments,
+        welcome: Welcome,
+        hello: Message,
+        redactor: Redactor,
     ) -> None:
         self.connection = connection
         self._hello = hello
         self.segments = segments
         self.welcome = welcome
+        self.redactor = redactor
         self.dropped = False
         _let_go_at_fork(self)
 
@@ -99,17 +109,19 @@ def attach(
     """
     connection = Connection.open(address, deadline)
     try:
+        token = token or read_token(address)
         process = f"{re.sub(r'[^A-Za-z0-9]', '-', process)}-{os.getpid()}"
         message = {
             "type": "hello",
             "protocol": PROTOCOL,
-            "token": token or read_token(address),
+            "token": token,
             "process": process,
             "pid": os.getpid(),
             **hello,
         }
         connection.send(message, deadline)
         welcome = _await_welcome(connection, deadline)
+        redactor = _redactor(connection, welcome, token, deadline)
     except BaseException:
         connection.close()
         raise
@@ -119,7 +131,7 @@ def attach(
         segment_bytes=welcome.segment_bytes,
         unread_bytes=welcome.unread_bytes,
     )
-    return Attachment(connection, segments, welcome, message)
+    return Attachment(connection, segments, welcome, message, redactor)
 
 
 def _await_welcome(connection: Connection, deadline: float) -> Welcome:
@@ -129,6 +141,16 @@ def _await_welcome(connection: Connection, deadline: float) -> Welcome:
         if message["type"] == "welcome":
             return Welcome.parse(message)
     raise Unavailable("the host did not answer in time")
+
+
+def _redactor(connection: Connection, welcome: Welcome, token: str, deadline: float) -> Redactor:
+    """Before anything is written: a pattern that is none ends it all, and the host is told."""
+    try:
+        return Redactor.parse(welcome.redact, token, welcome.text_bytes)
+    except Refused as refused:
+        with contextlib.suppress(Unavailable):
+            connection.send({"type": "refuse", "message": str(refused)}, deadline)
+        raise
 
 
 #: `os.register_at_fork` can't be undone, so there is one function for all.

@@ -43,9 +43,9 @@ class ControllerReporter:
         try:
             self._send(
                 "crash",
-                nodeid=self._plain(crashitem),
+                nodeid=self._attachment.redactor.identity(self._plain(crashitem)),
                 worker=report.node.gateway.id,
-                message=failures.longrepr_text(report),
+                message=self._attachment.redactor.text(failures.longrepr_text(report)),
             )
         except Exception as error:
             self._broken(error)
@@ -55,7 +55,8 @@ class ControllerReporter:
         try:
             worker = node.gateway.id
             if error and error != "keyboard-interrupt":
-                self._send("worker-lost", worker=worker, reason=texts.safe(str, error))
+                reason = self._attachment.redactor.text(texts.safe(str, error))
+                self._send("worker-lost", worker=worker, reason=reason)
             if problem := getattr(node, "workeroutput", {}).get(KEY):
                 self._problem(f"tests of {worker} are missing: {problem}")
         except Exception as ours:

@@ -14,6 +14,7 @@ import pluggy
 import pytest
 
 from . import texts
+from .redaction import Redactor
 
 #: Files whose frames say nothing about the user's code.
 _OWN_FILES = tuple(
@@ -126,13 +127,14 @@ def skip_reason(report: Any) -> str:
     return reason.removeprefix("Skipped: ")
 
 
-def limit_texts(failure: Failure, limit: int) -> Failure:
-    """Each text of `failure` cut to `limit` bytes, and all entries of its traceback to that."""
+def limit_texts(failure: Failure, redactor: Redactor) -> Failure:
+    """Redacted, each text cut to the limit, and all entries of the traceback together."""
+    cut = redactor.cut_note
     return {
-        "kind": texts.cut_note(failure["kind"], limit),
-        "message": texts.cut_note(failure["message"], limit),
-        "traceback": _cut_entries([texts.cut_note(e, limit) for e in failure["traceback"]], limit),
-        "longrepr": texts.cut_note(failure["longrepr"], limit),
+        "kind": cut(failure["kind"]),
+        "message": cut(failure["message"]),
+        "traceback": _cut_entries(list(map(cut, failure["traceback"])), redactor.limit),
+        "longrepr": cut(failure["longrepr"]),
     }
 
 

@@ -10,9 +10,13 @@ from typing import Any
 import pytest
 
 from . import texts
+from .redaction import Redactor
 
 #: The protocol's bound on tests, and node ids, in one frame.
 CHUNK = 1000
+
+#: Node ids, and what they are made of.
+_NAMES = ("nodeid", "path", "name", "domain", "group")
 
 
 class Collection:
@@ -22,7 +26,10 @@ class Collection:
     attempt, not another test.
     """
 
-    def __init__(self, items: Sequence[pytest.Item], config: pytest.Config) -> None:
+    def __init__(
+        self, items: Sequence[pytest.Item], config: pytest.Config, redactor: Redactor
+    ) -> None:
+        self._redactor = redactor
         self._paths = _Paths(config)
         self._grouped = loadgroup(config)
         #: pytest's node id to the protocol's `i`, as JSON.
@@ -51,18 +58,29 @@ class Collection:
         if plain != nodeid:
             self.plain[nodeid] = plain
         _, line, domain = item.location
-        return texts.dumps(
-            {
-                "nodeid": plain,
-                "path": self._paths.relative(item),
-                "line": line if isinstance(line, int) and line >= 0 else None,
-                "name": item.name,
-                "domain": domain,
-                "doc": _docstring(item),
-                "keywords": _keywords(item),
-                "group": group,
-            }
-        )
+        test = {
+            "nodeid": plain,
+            "path": self._paths.relative(item),
+            "line": line if isinstance(line, int) and line >= 0 else None,
+            "name": item.name,
+            "domain": domain,
+            "doc": _docstring(item),
+            "keywords": _keywords(item),
+            "group": group,
+        }
+        text = texts.dumps(test)
+        return text if self._redactor.spares(text) else texts.dumps(self._redact(test))
+
+    def _redact(self, test: dict[str, Any]) -> dict[str, Any]:
+        """Names as parts of the node id have them."""
+        redactor = self._redactor
+        names = {key: test[key] for key in _NAMES if isinstance(test[key], str)}
+        return {
+            **test,
+            **{key: redactor.identity(name) for key, name in names.items()},
+            "doc": redactor.value(test["doc"]),
+            "keywords": redactor.value(test["keywords"]),
+        }
 
 
 class _Paths:

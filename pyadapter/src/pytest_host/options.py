@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +12,11 @@ import pytest
 
 from . import dropins, rt, values
 from .pauses.options import may_pause
+from .redaction import REPLACEMENT
 
 GROUP = "pytest-host"
+
+SET = "--sinks-set"
 
 #: Set by `host run`: the folder of the core that waits for this run.
 ADDRESS_VARIABLE = "PYTEST_HOST_ADDRESS"
@@ -26,7 +31,7 @@ def add_own(parser: pytest.Parser) -> None:
         help="report this run to these sinks, separated by commas",
     )
     group.addoption(
-        "--sinks-set",
+        SET,
         dest="pytest_host_sinks_set",
         action="append",
         default=[],
@@ -60,6 +65,23 @@ class Request:
     finish_timeout: float
     #: The id that `--rt-return-job` is to write down.
     job: str | None = None
+
+
+#: Names of settings whose values are nobody's business, as the host has them.
+_SECRET = re.compile("token|secret|password|passwd|key|authorization|cookie|credential", re.I)
+
+
+def without_secrets(args: Sequence[str]) -> list[str]:
+    """pytest's arguments, without the values of settings that are secret by their name."""
+    shown: list[str] = []
+    for before, arg in zip(("", *args), args, strict=False):
+        flag = f"{SET}=" if arg.startswith(f"{SET}=") else ""
+        key, assigns, _ = arg[len(flag) :].partition("=")
+        if assigns and (flag or before == SET) and _SECRET.search(key):
+            shown.append(f"{flag}{key}={REPLACEMENT}")
+        else:
+            shown.append(arg)
+    return shown
 
 
 def read_request(config: pytest.Config, environ: dict[str, str]) -> Request | None:

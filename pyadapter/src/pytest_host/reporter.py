@@ -12,6 +12,7 @@ import pytest
 from . import failures, reports, rt, texts
 from .attempts import Attempt
 from .items import CHUNK, Collection, group_of, loadgroup, plain_nodeid
+from .redaction import Redactor
 from .segment import Segments
 
 
@@ -27,12 +28,12 @@ class Reporter:
         config: pytest.Config,
         segments: Segments,
         *,
-        text_bytes: int,
+        redactor: Redactor,
         broken: Callable[[Exception], None],
     ) -> None:
         self._config = config
         self._append = segments.append
-        self._text_bytes = text_bytes
+        self._redactor = redactor
         self._broken = broken
         # Kept, as tests that fake time replace what modules hold.
         self._now = time.time
@@ -67,23 +68,25 @@ class Reporter:
         if report.outcome == "passed":
             return
         try:
+            nodeid = self._redactor.identity(report.nodeid)
             if report.outcome == "failed":
                 failure = self._failure(report) or failures.from_report(report)
-                failure = failures.limit_texts(failure, self._text_bytes)
-                self._send("collect-failed", nodeid=report.nodeid, failure=failure)
+                failure = failures.limit_texts(failure, self._redactor)
+                self._send("collect-failed", nodeid=nodeid, failure=failure)
             else:
-                reason = texts.cut_note(failures.skip_reason(report), self._text_bytes)
-                self._send("collect-skipped", nodeid=report.nodeid, reason=reason)
+                reason = self._redactor.cut_note(failures.skip_reason(report))
+                self._send("collect-skipped", nodeid=nodeid, reason=reason)
         except Exception as error:
             self._broken(error)
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         try:
             grouped = loadgroup(self._config)
-            nodeids = [
+            plain = (
                 plain_nodeid(item.nodeid, item, group_of(item) if grouped else None)
                 for item in items
-            ]
+            )
+            nodeids = list(map(self._redactor.identity, plain))
             for first in range(0, len(nodeids), CHUNK):
                 self._send("deselected", nodeids=nodeids[first : first + CHUNK])
         except Exception as error:
@@ -91,7 +94,7 @@ class Reporter:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         try:
-            collection = Collection(session.items, self._config)
+            collection = Collection(session.items, self._config, self._redactor)
             for frame in collection.frames():
                 self._append(frame)
             self._references = collection.references
@@ -103,15 +106,17 @@ class Reporter:
     def pytest_warning_recorded(
         self, warning_message: warnings.WarningMessage, when: str, nodeid: str
     ) -> None:
+        redactor = self._redactor
         try:
+            message = texts.safe(str, warning_message.message)
             self._send(
                 "warning",
-                category=warning_message.category.__name__,
-                message=texts.cut_note(texts.safe(str, warning_message.message), self._text_bytes),
-                path=str(warning_message.filename),
+                category=redactor.text(warning_message.category.__name__),
+                message=redactor.cut_note(message),
+                path=redactor.identity(str(warning_message.filename)),
                 line=warning_message.lineno,
                 stage=when,
-                nodeid=self._plain.get(nodeid, nodeid) or None,
+                nodeid=redactor.identity(self._plain.get(nodeid, nodeid)) or None,
             )
         except Exception as error:
             self._broken(error)
@@ -173,7 +178,7 @@ class Reporter:
         else:
             before = self._again.pop(nodeid, None)
         number = self._started[nodeid] = self._started.get(nodeid, 0) + 1
-        reference = self._references.get(nodeid) or texts.dumps(nodeid)
+        reference = self._reference(nodeid)
         attempt = self._open[nodeid] = Attempt(reference, number, before)
         self._append(attempt.start(t))
         return attempt
@@ -188,7 +193,12 @@ class Reporter:
         if report.when == "setup" or number is None:
             return self._begin(nodeid, reports.times(report)[0])
         # Too late: its end was told.
-        return Attempt(self._references.get(nodeid) or texts.dumps(nodeid), number)
+        return Attempt(self._reference(nodeid), number)
+
+    def _reference(self, nodeid: str) -> str:
+        """The protocol's `i`, as JSON."""
+        known = self._references.get(nodeid)
+        return known or texts.dumps(self._redactor.identity(nodeid))
 
     def _tell(self, nodeid: str, attempt: Attempt, report: Any) -> None:
         """A `phase` frame, unless there is nothing to say but that it passed."""
@@ -213,7 +223,7 @@ class Reporter:
             failure=self._failure(report),
             sections=sections,
             properties=properties,
-            text_bytes=self._text_bytes,
+            redactor=self._redactor,
         )
         self._append(attempt.phase(self._now(), texts.dumps(record)))
         if subtest:

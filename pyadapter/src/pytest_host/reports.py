@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from . import failures, texts
+from .redaction import Redactor
 
 PHASES = ("setup", "call", "teardown")
 
@@ -48,22 +49,24 @@ def convert(
     failure: failures.Failure | None,
     sections: list[Section],
     properties: list[Any],
-    text_bytes: int,
+    redactor: Redactor,
 ) -> dict[str, Any]:
     """The protocol's `report`; `sections` and `properties` are those to tell."""
     start, stop, duration = times(report)
     outcome = str(report.outcome)
+    reason = xfail_reason(report)
+    subtest = subtest_description(report)
     return {
         "phase": report.when if report.when in PHASES else "call",
-        "outcome": outcome if outcome in _OUTCOMES else {"other": outcome},
-        "xfail_reason": xfail_reason(report),
+        "outcome": outcome if outcome in _OUTCOMES else {"other": redactor.text(outcome)},
+        "xfail_reason": None if reason is None else redactor.text(reason),
         "start": start,
         "stop": stop,
         "duration": duration,
-        "failure": None if failure is None else failures.limit_texts(failure, text_bytes),
-        "sections": [_section(title, content, text_bytes) for title, content in sections],
-        "properties": [_property(each) for each in properties],
-        "subtest": subtest_description(report),
+        "failure": failure and failures.limit_texts(failure, redactor),
+        "sections": [_section(*each, redactor) for each in sections],
+        "properties": [_property(each, redactor) for each in properties],
+        "subtest": None if subtest is None else redactor.text(subtest),
     }
 
 
@@ -120,21 +123,22 @@ def _captured(title: str) -> tuple[str, str] | None:
     return None
 
 
-def _section(title: str, content: str, text_bytes: int) -> dict[str, Any]:
+def _section(title: str, content: str, redactor: Redactor) -> dict[str, Any]:
     parts = _captured(title)
+    title = redactor.text(title)
     what = title if parts is None else parts[0]
-    kept, size = texts.cut(str(content), text_bytes)
+    kept, size = redactor.cut(str(content))
     return {
-        "capture": _CAPTURES.get(what, {"other": what}),
+        "capture": _CAPTURES.get(what, {"other": redactor.text(what)}),
         "title": title,
         "content": kept,
         "original_size": size,
     }
 
 
-def _property(pair: Any) -> tuple[str, str]:
+def _property(pair: Any, redactor: Redactor) -> tuple[str, str]:
     name, value = pair
-    return texts.safe(str, name), texts.dump_property(value)
+    return redactor.text(texts.safe(str, name)), redactor.json(texts.dump_property(value))
 
 
 def is_subtest(report: Any) -> bool:

@@ -18,7 +18,8 @@ from .connection import Refused, Unavailable, read_token
 from .controller import ControllerReporter
 from .ending import Ending
 from .launch import start_core
-from .options import Request
+from .options import Request, without_secrets
+from .redaction import Redactor
 from .reporter import Reporter
 
 #: Seconds from the session's start in which the host may hold it up.
@@ -141,7 +142,8 @@ class Session:
             request=self._request.body,
         )
         config.stash[ATTACHED] = attachment
-        attachment.segments.append(texts.dumps(self._session_frame()).encode())
+        frame = self._session_frame(attachment.redactor)
+        attachment.segments.append(texts.dumps(frame).encode())
         if config.pluginmanager.hasplugin("dsession"):
             ticket = {"address": address, "token": token, "run": attachment.welcome.run}
             self._reporter = ControllerReporter(
@@ -155,7 +157,7 @@ class Session:
             self._reporter = Reporter(
                 config,
                 attachment.segments,
-                text_bytes=attachment.welcome.text_bytes,
+                redactor=attachment.redactor,
                 broken=self._broken,
             )
         config.pluginmanager.register(self._reporter, _NAME)
@@ -178,22 +180,23 @@ class Session:
     def _job_file(self) -> Path:
         return self._config.invocation_params.dir / rt.JOB_FILE
 
-    def _session_frame(self) -> dict[str, Any]:
+    def _session_frame(self, redactor: Redactor) -> dict[str, Any]:
         config = self._config
+        args = without_secrets([str(arg) for arg in config.invocation_params.args])
         now = time.time()
         dist = config.getoption("dist", "no")
         return {
             "k": "session",
             "t": now,
             "session": {
-                "rootdir": str(config.rootpath),
-                "invocation_dir": str(config.invocation_params.dir),
-                "args": [str(arg) for arg in config.invocation_params.args],
+                "rootdir": redactor.identity(str(config.rootpath)),
+                "invocation_dir": redactor.identity(str(config.invocation_params.dir)),
+                "args": list(map(redactor.text, args)),
                 "started": now,
                 "pytest_version": pytest.__version__,
                 "python_version": platform.python_version(),
-                "python_prefixes": [sys.prefix, sys.base_prefix],
-                "hostname": platform.node(),
+                "python_prefixes": list(map(redactor.identity, (sys.prefix, sys.base_prefix))),
+                "hostname": redactor.text(platform.node()),
                 "pid": os.getpid(),
                 "dist": None if dist == "no" else dist,
                 "labels": [],
@@ -238,10 +241,11 @@ class Session:
         session = self._session
         exitstatus = int(getattr(session, "exitstatus", 0))
         reason = self._ending.reason(session, exitstatus)
+        redact = attachment.redactor.value
         frames: list[dict[str, Any]] = []
         if self._ending.interruption is not None and reason != "maxfail":
-            frames.append({"k": "interrupted", "reason": self._ending.interruption})
-        frames.append({"k": "finish", "exitstatus": exitstatus, "reason": reason})
+            frames.append({"k": "interrupted", "reason": redact(self._ending.interruption)})
+        frames.append({"k": "finish", "exitstatus": exitstatus, "reason": redact(reason)})
         for frame in frames:
             attachment.segments.append(texts.dumps({**frame, "t": time.time()}).encode())
         attachment.segments.append(b'{"k":"bye"}')
@@ -254,7 +258,11 @@ class Session:
             if message["type"] == "refused":
                 raise Refused(str(message.get("message")))
             if message["type"] == "finished":
-                return summary.finished(message.get("sinks") or [], message.get("refused") or [])
+                return summary.finished(
+                    message.get("sinks") or [],
+                    refused=message.get("refused") or [],
+                    give_again=message.get("give_again") or [],
+                )
         return summary.late(seconds), False
 
     def _write(self, line: str | None, well: bool) -> None:
@@ -266,6 +274,8 @@ class Session:
         if self._problems:
             line, well = "; ".join(filter(None, (line, *self._problems))), False
         if line is not None and (not well or verbosity >= 0):
+            if self._attachment is not None:
+                line = self._attachment.redactor.text(line)
             terminal.write_line(summary.PREFIX + line)
 
     def _lost(self, error: Unavailable) -> None:

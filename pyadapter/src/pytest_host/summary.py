@@ -14,17 +14,23 @@ def unreported(reason: str) -> str:
     return f"this run is not reported: {reason}"
 
 
-def finished(sinks: Sequence[Any], refused: Sequence[Any] = ()) -> tuple[str, bool]:
-    """What became of the events, and whether all is well."""
+def finished(
+    sinks: Sequence[Any], *, refused: Sequence[Any] = (), give_again: Sequence[str] = ()
+) -> tuple[str, bool]:
+    """What became of the events, and whether all is well.
+
+    `refused` says why changes were not taken over, `give_again` are secret settings, of
+    whatever sink, that the host does not keep.
+    """
     parts = []
     well = True
-    left = False
+    left = []
     for sink in sinks:
         name = sink.get("name", "?")
         error = f" ({sink['error']})" if sink.get("error") else ""
         counts = []
         if sink.get("left"):
-            left = True
+            left.append(f"{name}.")
             counts.append(f"{_events(sink['left'])} left")
         if sink.get("set_aside"):
             counts.append(f"{_events(sink['set_aside'])} set aside")
@@ -38,6 +44,8 @@ def finished(sinks: Sequence[Any], refused: Sequence[Any] = ()) -> tuple[str, bo
     line = ", ".join(parts) or "nothing to deliver to"
     if left:
         line += "; they go out with: host drain"
+        wanted = [key for key in give_again if key.startswith(tuple(left))]
+        line += "".join(f" --set {key}=…" for key in wanted)
     for why in refused:
         well = False
         line += f"; not taken over: {why}"

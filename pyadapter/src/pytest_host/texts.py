@@ -56,27 +56,21 @@ def cut(text: str, limit: int) -> tuple[str, int | None]:
     """
     if len(text) * 6 <= limit:  # a lone surrogate's escape is the longest there is
         return text, None
-    size = _size(text)
-    if size <= limit:
+    found = size(text)
+    if found <= limit:
         return text, None
-    return _encode(text[:limit])[:limit].decode("utf-8", "ignore"), size
+    return _encode(text[:limit])[:limit].decode("utf-8", "ignore"), found
 
 
 def _encode(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def _size(text: str) -> int:
+def size(text: str) -> int:
     """In bytes, once encoded."""
     if text.isascii():
         return len(text)
     return sum(len(_encode(text[start : start + _PIECE])) for start in range(0, len(text), _PIECE))
-
-
-def cut_note(text: str, limit: int) -> str:
-    """`cut`, for texts whose size has no place of its own in the protocol."""
-    kept, size = cut(text, limit)
-    return kept if size is None else f"{kept}\n[cut: {size} bytes in all]"
 
 
 def safe(convert: Any, value: object) -> str:

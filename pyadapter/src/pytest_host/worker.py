@@ -43,7 +43,7 @@ class Worker:
             self._reporter = Reporter(
                 self._config,
                 self._attachment.segments,
-                text_bytes=self._attachment.welcome.text_bytes,
+                redactor=self._attachment.redactor,
                 broken=self._broken,
             )
             self._config.pluginmanager.register(self._reporter, "pytest_host_reporter")

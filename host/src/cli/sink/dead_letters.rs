@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::cli::drain::{self, Drained};
 use crate::cli::{TROUBLE, context};
 use crate::clock;
+use crate::config::Config;
 use crate::dispatch::{self, Subject};
 use crate::guest::bindings::events::Envelope;
 use crate::journal::{DeadLetter, JournalError, JournalReader, SqliteJournal};
@@ -30,6 +31,9 @@ pub struct Args {
     /// Deliver them again
     #[arg(long)]
     redeliver: bool,
+    /// A secret setting, over what host.toml has; those are not kept with a run
+    #[arg(long = "set", value_name = "SINK.KEY=VALUE", requires = "redeliver")]
+    set: Vec<String>,
     /// How long to try, for each run
     #[arg(long, value_name = "TIME", default_value = "30 s", value_parser = humantime::parse_duration, requires = "redeliver")]
     timeout: Duration,
@@ -88,7 +92,8 @@ impl Listed {
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     context::log_to_terminal();
-    let config = context::config(&context::directory()?)?;
+    let mut config = context::config(&context::directory()?)?;
+    config.set(&args.set, "--set")?;
     let found = StateFolder::find(config.root());
     let mut ids = found.as_ref().map(StateFolder::runs).unwrap_or_default();
     if let Some(wanted) = &args.run {
@@ -112,7 +117,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let readable = looks.iter().all(|look| look.problem.is_none());
     let done = match found {
-        Some(state) if args.redeliver => redeliver(args, &state, &looks)?,
+        Some(state) if args.redeliver => redeliver(args, &state, &config, &looks)?,
         _ => list(args, looks)?,
     };
     Ok(if done && readable {
@@ -179,10 +184,15 @@ fn list(args: &Args, looks: Vec<Look>) -> anyhow::Result<bool> {
 }
 
 /// Whether all of it was taken.
-fn redeliver(args: &Args, state: &StateFolder, looks: &[Look]) -> anyhow::Result<bool> {
+fn redeliver(
+    args: &Args,
+    state: &StateFolder,
+    config: &Config,
+    looks: &[Look],
+) -> anyhow::Result<bool> {
     let mut outcomes = Vec::new();
     for look in looks.iter().filter(|look| !look.letters.is_empty()) {
-        let outcome = redeliver_run(args, state, look);
+        let outcome = redeliver_run(args, state, config, look);
         if !args.json {
             drain::show(&outcome);
         }
@@ -198,7 +208,7 @@ fn redeliver(args: &Args, state: &StateFolder, looks: &[Look]) -> anyhow::Result
         .all(|outcome| !outcome.has_left() && outcome.sinks.iter().all(|sink| sink.set_aside == 0)))
 }
 
-fn redeliver_run(args: &Args, state: &StateFolder, look: &Look) -> Drained {
+fn redeliver_run(args: &Args, state: &StateFolder, config: &Config, look: &Look) -> Drained {
     let skipped = |why: String| Drained {
         run: look.run.clone(),
         skipped: Some(why),
@@ -219,10 +229,11 @@ fn redeliver_run(args: &Args, state: &StateFolder, look: &Look) -> Drained {
     let args = drain::Args {
         run: Some(look.run.clone()),
         sink: args.sink.clone(),
+        set: Vec::new(),
         timeout: args.timeout,
         json: args.json,
     };
-    drain::drain(&args, state, &look.run)
+    drain::drain(&args, state, config, &look.run)
         .unwrap_or_else(|| skipped("another host has delivered it meanwhile".into()))
 }
 

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::cli::context;
-use crate::config::{Config, ModuleSource, Request};
+use crate::config::{Config, ModuleSource};
 
 /// List the sinks that can be named
 #[derive(Debug, clap::Args)]
@@ -49,22 +49,20 @@ fn list(config: &Config) -> anyhow::Result<Vec<Listed>> {
     );
     let mut listed = Vec::new();
     for named in names {
-        let request = Request {
-            sinks: Some(vec![named.clone()]),
-            ..Request::default()
-        };
-        for spec in config.select(&request)? {
-            listed.push(Listed {
-                module: match &spec.module {
-                    ModuleSource::Builtin(_) => "built-in".to_owned(),
-                    ModuleSource::File(path) => path.display().to_string(),
-                },
-                default: config.sinks.contains(&named),
-                settings: spec.settings.keys().cloned().collect(),
-                name: spec.name,
-            });
-        }
+        // Not what they are set to: a sink that nobody uses may lack a variable.
+        let (name, module) = config.named(&named)?;
+        listed.push(Listed {
+            module: match &module {
+                ModuleSource::Builtin(_) => "built-in".to_owned(),
+                ModuleSource::File(path) => path.display().to_string(),
+            },
+            default: config.sinks.contains(&named),
+            settings: config.settings_of(&name),
+            name,
+        });
     }
+    let names: Vec<&str> = listed.iter().map(|sink| sink.name.as_str()).collect();
+    config.check_tables(&names)?;
     Ok(listed)
 }
 

@@ -129,11 +129,13 @@ class Pauses:
         return next((node for node in stack if isinstance(node, pytest.Item)), None)
 
     def _pause(self, item: pytest.Item, kind: str, task: str, timeout: float, **more: Any) -> Pause:
+        if (attachment := self._config.stash.get(ATTACHED, None)) is not None:
+            shown.redact_with(attachment.redactor)
         group = group_of(item) if loadgroup(self._config) else None
         return Pause(
             id=uuid.uuid4().hex,
             kind=kind,
-            nodeid=shown.text(plain_nodeid(item.nodeid, item, group)),
+            nodeid=shown.identity(plain_nodeid(item.nodeid, item, group)),
             attempt=getattr(item, "execution_count", 1),
             task=shown.text(task),
             timeout=timeout,
