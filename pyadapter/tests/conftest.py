@@ -29,6 +29,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("PYTEST_") and name != "PYTEST_CURRENT_TEST":
             monkeypatch.delenv(name)
+    monkeypatch.delenv("CI", raising=False)
     if not INSTALLED:
         monkeypatch.setenv("PYTHONPATH", str(SOURCE), prepend=os.pathsep)
 

@@ -24,7 +24,6 @@ FAIL = "def test_f():\n    assert [1] == [2]\n"
 
 @pytest.fixture
 def top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("PYTEST_HOST_BINARY", str(tmp_path / "no-such-host"))
     return tmp_path / "pauses"
 

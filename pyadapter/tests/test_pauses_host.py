@@ -115,7 +115,7 @@ def test_checkpoint_looks_inside(pytester: pytest.Pytester, core: Core, report: 
     host = Host(
         core,
         ask("show"),
-        ask("eval", expression="inner + 1"),
+        ask("eval", expression="[inner + 1 for _ in range(inner)][0]"),
         ask("eval", expression="outer.append('b')", frame=0),
         ask("eval", expression="1 / 0"),
         ask("eval", expression="outer", frame=7),
@@ -167,9 +167,14 @@ def test_abort(
 
 
 def test_host_that_goes_away(
-    pytester: pytest.Pytester, core: Core, report: Run, tmp_path: Path
+    pytester: pytest.Pytester,
+    core: Core,
+    report: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The test goes on at its deadline."""
+    """The test goes on at its deadline, where no other can be started."""
+    monkeypatch.setenv("PYTEST_HOST_BINARY", "/no/such/host")
     pytester.makepyfile(FAIL)
     core.drop_after_welcome = True
     core.verdict = None

@@ -66,6 +66,20 @@ def test_sinks_are_told(project: Project) -> None:
     assert closed[2]["failure_reason"] == "known"
 
 
+def test_under_host_run(project: Project) -> None:
+    """No option of pytest's but the one; and a core of somebody else's."""
+    collecting.configure(project)
+    project.write("test_x.py", FAIL)
+    pauses = Pauses(project)
+    options = ("--pause-on-failure", "--pause-dir", str(pauses.top))
+    running = project.start("host", "run", "--", *options)
+    record = pauses.hosted(pauses.one())
+    assert pauses.host("resume", str(record["pause_id"])).code == 0
+    outcome = running.finish()
+    assert outcome.code == 1, outcome
+    assert re.search("collector +[0-9]+ events delivered", outcome.stderr), outcome
+
+
 def test_show(project: Project) -> None:
     project.write("test_x.py", LOOK)
     pauses = Pauses(project)
@@ -281,8 +295,14 @@ def test_policy(project: Project) -> None:
 def test_bad_policy(project: Project, table: str, problem: str) -> None:
     """Told before any test runs."""
     files = {"approver": approver(), "collector": folder_of_guests() / "collector.wasm"}
-    project.configure("[pause.policy]\n" + table.format(**files))
     project.write("test_x.py", FAIL)
+    # Compiled before, or this may be told after the tests: a host is not waited for any longer.
+    collecting.configure(project)
+    text = (project.folder / "host.toml").read_text()
+    project.configure(f"{text}[pause.policy]\nmodule = '{files['approver']}'\n")
+    assert project.run("pytest", "--sinks", "collector").code == 1
+    project.wait_for_cores()
+    project.configure("[pause.policy]\n" + table.format(**files))
     outcome = Pauses(project, timeout=0).start().finish()
     assert outcome.code == 4, outcome
     assert problem.format(folder=project.folder) in outcome.stderr

@@ -165,6 +165,8 @@ impl Core {
 
     /// Takes up a run whose core is gone and whose pytest still runs.
     fn go_on(&self, id: &str) -> Result<Arc<Run>, String> {
+        // One that is refused counts too: there is nobody else to wait for.
+        self.count(|open| open.sessions += 1);
         if !self.state.runs().iter().any(|known| known == id) {
             return Err("no such run".to_owned());
         }
@@ -173,7 +175,6 @@ impl Core {
         self.show_address(&folder);
         let run = Run::start_within(folder, self.config.journal);
         let run = Arc::new(run.map_err(|error| error.to_string())?);
-        self.count(|open| open.sessions += 1);
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         runs.insert(id.to_owned(), Arc::clone(&run));
         Ok(run)

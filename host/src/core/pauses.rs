@@ -6,8 +6,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{PollWatcher, RecursiveMode, Watcher};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock;
@@ -17,6 +18,9 @@ use crate::protocol::pause::{Answer, Ask, OVER, Pause, Question};
 
 /// Lines that a process has not read yet: it reads while it is paused, so these are few.
 pub const LINES: usize = 64;
+
+/// How often to look at command files where nobody tells of changes.
+const POLL: Duration = Duration::from_millis(50);
 
 /// The end of the name of a command file.
 const COMMAND: &str = ".resume.json";
@@ -47,7 +51,7 @@ struct Asked {
 }
 
 enum Watching {
-    By(RecommendedWatcher),
+    By(Box<dyn Watcher + Send>),
     /// The adapter looks by itself, less often.
     Impossible,
 }
@@ -162,26 +166,37 @@ impl Pauses {
     }
 
     fn watcher(&self) -> Watching {
+        let recommended = notify::recommended_watcher(self.on_change());
+        let error = match recommended {
+            Ok(watcher) => return Watching::By(Box::new(watcher)),
+            Err(error) => error,
+        };
+        // Too many watches on this machine, say.
+        tracing::info!("command files are polled: {error}");
+        let config = notify::Config::default().with_poll_interval(POLL);
+        match PollWatcher::new(self.on_change(), config) {
+            Ok(watcher) => Watching::By(Box::new(watcher)),
+            Err(error) => {
+                tracing::warn!("command files are not watched: {error}");
+                Watching::Impossible
+            }
+        }
+    }
+
+    fn on_change(&self) -> impl Fn(notify::Result<notify::Event>) + Send + 'static {
         // Not the watcher itself: it would keep itself alive.
         let pauses = Self {
             known: Arc::clone(&self.known),
             watcher: Arc::default(),
         };
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        move |event| {
             for path in event.into_iter().flat_map(|event| event.paths) {
                 let name = path.file_name().and_then(|name| name.to_str());
                 if let Some(id) = name.and_then(|name| name.strip_suffix(COMMAND)) {
                     pauses.look(id);
                 }
             }
-        });
-        watcher.map_or_else(
-            |error| {
-                tracing::warn!("command files are not watched: {error}");
-                Watching::Impossible
-            },
-            Watching::By,
-        )
+        }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

@@ -149,21 +149,17 @@ pub fn pause_kind(kind: pause::Kind) -> events::PauseKind {
     }
 }
 
-pub fn pause_end(
-    id: String,
-    outcome: frame::PauseOutcome,
-    decision: frame::Decision,
-) -> events::Event {
-    let end = match outcome {
+pub fn pause_end(pause: frame::PauseEnd) -> events::Event {
+    let end = match pause.outcome {
         frame::PauseOutcome::Resumed => events::PauseEnd::Resumed,
         frame::PauseOutcome::TimedOut => events::PauseEnd::TimedOut,
         frame::PauseOutcome::Abandoned => events::PauseEnd::Abandoned,
     };
     let decision = events::Decision {
-        outcome: decision.outcome,
-        reason: decision.reason,
-        failure_reason: decision.failure_reason,
-        by: decision.by,
+        outcome: pause.decision.outcome,
+        reason: pause.decision.reason,
+        failure_reason: pause.decision.failure_reason,
+        by: pause.decision.by,
     };
-    events::Event::PauseClosed((id, end, decision))
+    events::Event::PauseClosed((pause.id, end, decision))
 }

@@ -12,6 +12,7 @@ mod pauses;
 
 use self::attempts::{Attempts, Recovery};
 use self::crash::{Crash, Crashes, EarlyCrashes};
+use self::pauses::Pauses;
 use super::convert;
 use crate::guest::bindings::events::{
     self, Event, Failure, Gap, SessionEnd, TestEnd, Verdict, Warning,
@@ -37,8 +38,7 @@ pub struct Normaliser {
     /// Some process left events out, so that what is missing may have happened.
     lossy: bool,
     finish: Option<Finish>,
-    /// Pauses that were opened and not closed, by worker.
-    paused: BTreeMap<String, Option<String>>,
+    paused: Pauses,
 }
 
 /// Exit status and reason, as the session's process told them.
@@ -94,7 +94,7 @@ impl Normaliser {
             };
             cursor = last.seq;
             for event in events {
-                known.note_pause(event.worker.as_ref(), &event.event);
+                known.paused.note(event.worker.as_ref(), &event.event);
                 match event.event {
                     Event::TestStarted((nodeid, attempt)) => {
                         attempts.started(event.time, event.worker, nodeid, attempt);
@@ -132,18 +132,6 @@ impl Normaliser {
             Event::Deselected(nodeids) => {
                 self.seen
                     .extend(nodeids.into_iter().map(|nodeid| ("deselected", nodeid)));
-            }
-            _ => {}
-        }
-    }
-
-    fn note_pause(&mut self, worker: Option<&String>, event: &Event) {
-        match event {
-            Event::PauseOpened(pause) => {
-                self.paused.insert(pause.id.clone(), worker.cloned());
-            }
-            Event::PauseClosed((id, ..)) => {
-                self.paused.remove(id);
             }
             _ => {}
         }
@@ -273,21 +261,11 @@ impl Normaliser {
             }
             Frame::Interrupted { t, reason } => say(t, Event::Interrupted(reason)),
             Frame::Pause { t, pause, command } => {
-                let command = pauses::command(&pause.id, &command);
-                let opened = Event::PauseOpened(convert::pause(*pause));
-                self.note_pause(worker.as_ref(), &opened);
-                say(t, opened);
-                say(t, command);
+                for event in self.paused.open(worker.as_ref(), *pause, &command) {
+                    say(t, event);
+                }
             }
-            Frame::PauseEnd {
-                t,
-                id,
-                outcome,
-                decision,
-            } => {
-                self.paused.remove(&id);
-                say(t, convert::pause_end(id, outcome, decision));
-            }
+            Frame::PauseEnd { t, end } => say(t, self.paused.close(*end)),
             Frame::Gap {
                 t,
                 first,
@@ -348,7 +326,7 @@ impl Normaliser {
     pub fn close(&mut self, dead: &HashSet<Option<String>>, now: f64) -> Vec<Draft> {
         let mut drafts = Vec::new();
         self.tell_early_crashes(&mut drafts);
-        drafts.extend(pauses::abandon(std::mem::take(&mut self.paused), now));
+        drafts.extend(self.paused.abandon(now));
         let died = dead.contains(&None) || self.finish.is_none();
         for ((worker, nodeid, attempt), start) in self.attempts.take_running() {
             let verdict = if died || dead.contains(&worker) {

@@ -92,9 +92,8 @@ pub enum Frame {
     },
     PauseEnd {
         t: f64,
-        id: String,
-        outcome: PauseOutcome,
-        decision: Decision,
+        #[serde(flatten)]
+        end: Box<PauseEnd>,
     },
     Gap {
         t: f64,
@@ -244,6 +243,13 @@ pub struct PauseRequest {
     #[serde(default)]
     pub original_failure: Option<String>,
     pub created: f64,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct PauseEnd {
+    pub id: String,
+    pub outcome: PauseOutcome,
+    pub decision: Decision,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

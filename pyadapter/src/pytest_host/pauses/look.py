@@ -131,7 +131,8 @@ def evaluate(places: Sequence[Place], expression: str, index: int | None) -> dic
         raise Impossible(f"no frame {index}: they are 0 to {len(places) - 1}") from None
     try:
         code = compile(expression, "<host pause eval>", "eval")
-        value = repr(eval(code, frame.f_globals, frame.f_locals))
+        # As one: a comprehension would not see the locals.
+        value = repr(eval(code, {**frame.f_globals, **frame.f_locals}))
     except Exception as error:
         lines = traceback.format_exception_only(type(error), error)
         return {"raised": shown.text("".join(lines).rstrip("\n"), _VALUE_BYTES)}
