@@ -222,7 +222,7 @@ def test_no_text_takes_long(unit: str) -> None:
 
 def test_what_the_host_does_not_keep_is_asked_for() -> None:
     sinks = [{"name": "a", "left": 2}, {"name": "b", "delivered": 1}]
-    line, well = summary.finished(sinks, ["a.token", "b.token"])
+    line, well = summary.finished(sinks, give_again=["a.token", "b.token"])
     assert not well
     assert line == ("a: 2 events left, b 1 delivered; they go out with: host drain --set a.token=…")
 

@@ -207,7 +207,7 @@ fn told(text: String) -> String {
 
 fn shorten(wrong: Misconfiguration) -> Misconfiguration {
     Misconfiguration {
-        key: wrong.key.map(|key| told(key)),
+        key: wrong.key.map(told),
         problem: told(wrong.problem),
     }
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import platform
 import re
@@ -200,11 +201,13 @@ class Pauses:
         terminal.say(self._config, pause, command)
 
     def _close(self, pause: Pause, channel: Channel, files: Files | None, answer: Answer) -> None:
-        reasons = {
-            "failure_reason": shown.optional(answer.failure_reason),
-            "result": answer.result,
-            "reason": shown.optional(answer.reason),
-        }
+        # The test gets the answer as it was given.
+        answer = dataclasses.replace(
+            answer,
+            failure_reason=shown.optional(answer.failure_reason),
+            reason=shown.optional(answer.reason),
+        )
+        reasons = {key: getattr(answer, key) for key in ("failure_reason", "result", "reason")}
         if files is not None:
             ended = {"status": answer.outcome, "finished_at": real.now(), **reasons}
             files.close({**pause.record(self.run_id), **ended})
