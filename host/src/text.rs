@@ -31,6 +31,20 @@ pub fn printable_lines(text: &str) -> impl Iterator<Item = String> {
     lines.into_iter()
 }
 
+/// `text` in one line, with whatever a terminal acts on shown as Rust writes it.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || turns(c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
 /// What is kept of a text that a guest answered with.
 const BRIEF: usize = 500;
 
@@ -60,6 +74,12 @@ fn turns(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_terminal_acts_on_is_shown() {
+        assert_eq!(visible("a\nb\t\x1b[31m"), r"a\nb\t\u{1b}[31m");
+        assert_eq!(visible("é \u{202e}表"), r"é \u{202e}表");
+    }
 
     #[test]
     fn what_nobody_would_read_is_cut() {

@@ -11,6 +11,7 @@ import pytest
 
 from support import collecting, planting
 from support.journals import journal_of, left, runs
+from support.pausing import Pauses
 from support.planting import ARGS, PLACES, WITH_XDIST, WITHOUT_XDIST, leaks, secret
 from support.polling import until
 from support.processes import Outcome
@@ -318,3 +319,41 @@ def test_references_that_lead_nowhere_are_bad_input(project: Project) -> None:
     assert not (project.folder / "ran").exists()
     listed = json.loads(project.run("host", "sink", "ls", "--json").stdout)
     assert {sink["name"]: sink["settings"] for sink in listed}["publish"] == ["url"]
+
+
+def checkpoint_suite() -> str:
+    task, local, output = secret("task"), secret("pauselocal"), secret("pauseoutput")
+    return f"""
+from pytest_host import checkpoint
+
+def test_a():
+    local = "{local}"
+    print("{output}")
+    assert checkpoint(task="{task}").reason == "{secret("answer")}"
+
+def test_b():
+    raise ValueError("{secret("failure")}")
+"""
+
+
+@pytest.mark.parametrize("top", ["", NO_BUILTIN], ids=["redacted", "control"])
+def test_a_pause(project: Project, guests: Path, top: str) -> None:
+    """What is announced, shown and answered; the test itself gets the answer as it was given."""
+    configure(project, top, guests)
+    project.write("test_a.py", checkpoint_suite())
+    pauses = Pauses(project)
+    running = pauses.start("--sinks=collector,pubdir", "-s", environ={"PYTEST_HOST_LOG": "trace"})
+    said: list[str] = []
+    for command in (["--result=true", f"--reason={secret('answer')}"], []):
+        id = str(pauses.hosted(pauses.one())["pause_id"])
+        outcomes = [pauses.host("show", id), pauses.host("show", id, "--json")]
+        outcomes += [pauses.host("ls", "--json"), pauses.host("resume", id, *command)]
+        assert [outcome.code for outcome in outcomes] == [0, 0, 0, 0], outcomes
+        said += [text for outcome in outcomes for text in (outcome.stdout, outcome.stderr)]
+    outcome = running.finish()
+    assert outcome.code == 1, outcome
+    assert "1 failed, 1 passed" in outcome.stdout
+    collecting.check_whole(collecting.events(project))
+    places = {"task", "pauselocal", "pauseoutput", "answer", "failure"}
+    found = leaks(places, *everything(project), pauses.top, said=said)
+    assert set(found) == (places if top else set())

@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod fuzz;
 mod guests;
 mod process;
 mod python;
@@ -34,6 +35,7 @@ enum Command {
     Demo(demo::Arguments),
     Test(test::Arguments),
     Bench(bench::Arguments),
+    Fuzz(fuzz::Arguments),
     Guests(guests::Arguments),
     Wheel(wheel::Arguments),
 }
@@ -45,6 +47,7 @@ fn main() -> Result<()> {
         Command::Demo(_) => demo::run_command(&workspace),
         Command::Test(arguments) => test::run_command(&workspace, &arguments),
         Command::Bench(arguments) => bench::run_command(&workspace, &arguments),
+        Command::Fuzz(arguments) => fuzz::run_command(&workspace, &arguments),
         Command::Guests(arguments) => guests::run(&workspace, &arguments),
         Command::Wheel(arguments) => wheel::run_command(&workspace, &arguments),
     }

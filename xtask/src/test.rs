@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 
 use crate::{
-    guests,
+    fuzz, guests,
     process::run,
     python::{self, Python, Venv},
     steps::Steps,
@@ -87,6 +87,7 @@ pub fn run_command(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         steps.step("clippy", || clippy(workspace))?;
         steps.step("tests of host and xtask", || rust_tests(workspace))?;
         steps.step("tests of guests", || guest_tests(workspace))?;
+        steps.step("fuzzing", || fuzz::run_all(workspace))?;
         steps.step("ruff and mypy", || python_checks(workspace))?;
     }
     let wheel = steps.step("wheel", || wheel::build(workspace, Profile::Dev))?;

@@ -34,10 +34,12 @@ pub use setting::Setting;
 pub use suggest::nearest;
 pub use table::{OnFailure, SinkTable};
 
+use crate::text::visible;
+
 /// What the user gave cannot be used: one line that says what, where, and what
 /// would be right.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
+#[error("{}", visible(.0))]
 pub struct BadInput(pub String);
 
 impl BadInput {

@@ -293,3 +293,12 @@ fn a_policy_is_a_table_with_a_module() {
     let without = load(&folder(&[("host.toml", "[pause.policy]\nx = 1")])).unwrap();
     insta::assert_snapshot!(without.policy().unwrap_err(), @r#"host.toml:2: pause.policy names no component: module = "….wasm""#);
 }
+
+#[test]
+fn what_is_wrong_is_told_in_one_line_whatever_it_names() {
+    let bad = Assignment::from_flag("no\nsuch \x1b[31mthing", "--set").unwrap_err();
+    assert!(
+        bad.to_string()
+            .starts_with(r"--set no\nsuch \u{1b}[31mthing: ")
+    );
+}

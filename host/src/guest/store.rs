@@ -121,9 +121,10 @@ pub fn store(engine: &Engine, data: GuestData, limits: &Limits) -> Store<GuestDa
             if left.is_zero() {
                 return Err(CallTooLong.into());
             }
-            // Time spent in the host was not the guest's. One tick more than is left
-            // of the call: what the epoch ends was too long by the clock as well.
-            let deadline = ticks(computing).min(ticks(left + EPOCH_TICK));
+            // Time spent in the host was not the guest's. Of the call, two ticks more
+            // than are left, since the first may come at once and a part of one counts
+            // for nothing: what the epoch ends was too long by the clock as well.
+            let deadline = ticks(computing).min(ticks(left + 2 * EPOCH_TICK));
             store.set_epoch_deadline(deadline);
         }
         Ok(())

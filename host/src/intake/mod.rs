@@ -9,3 +9,4 @@ mod process;
 pub use alive::is_running;
 pub use convert::pause_kind;
 pub use follow::{Command, Follower};
+pub use normalise::Normaliser;

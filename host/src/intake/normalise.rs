@@ -10,7 +10,7 @@ mod crash;
 mod lists;
 mod pauses;
 
-use self::attempts::{Attempts, Recovery};
+use self::attempts::{Attempts, Recovery, lasted};
 use self::crash::{Crash, Crashes, EarlyCrashes};
 use self::pauses::Pauses;
 use super::convert;
@@ -19,6 +19,10 @@ use crate::guest::bindings::events::{
 };
 use crate::journal::{Draft, Intake, Item, Items, Journal, JournalError, Position};
 use crate::protocol::frame::{Frame, ItemRef, Phase, Report};
+
+/// Events that a process may say it lost: more than any has, and little enough to be
+/// added up.
+const MOST: u64 = 1 << 48;
 
 /// What is known of a session.
 #[derive(Debug, Default)]
@@ -70,7 +74,7 @@ impl Normaliser {
         let mut known = Self::new(run);
         for items in journal.items()? {
             let collection = known.collections.entry(items.collection).or_default();
-            collection.extend((items.first..).zip(items.items));
+            collection.extend((items.first..=u32::MAX).zip(items.items));
         }
         for position in journal.positions()?.into_values() {
             known.complete.extend(position.collection);
@@ -276,8 +280,8 @@ impl Normaliser {
                 say(
                     t,
                     Event::Gap(Gap {
-                        first,
-                        count,
+                        first: first.min(MOST),
+                        count: count.min(MOST),
                         reason,
                     }),
                 );
@@ -341,7 +345,7 @@ impl Normaliser {
                     nodeid,
                     attempt,
                     verdict,
-                    duration: now - start,
+                    duration: lasted(start, now),
                 }),
             });
         }
@@ -397,7 +401,7 @@ impl Normaliser {
                 group: test.group.clone(),
             })
             .collect();
-        known.extend((first..).zip(items.iter().cloned()));
+        known.extend((first..=u32::MAX).zip(items.iter().cloned()));
         intake.items.push(Items {
             collection,
             first,

@@ -367,7 +367,7 @@ fn insert_items(transaction: &Transaction<'_>, items: &Items) -> Result<(), Jour
     let mut insert = transaction.prepare_cached(
         "INSERT OR IGNORE INTO items (collection, position, nodeid, name, grouped) VALUES (?, ?, ?, ?, ?)",
     )?;
-    for (position, item) in (items.first..).zip(&items.items) {
+    for (position, item) in (items.first..=u32::MAX).zip(&items.items) {
         insert.execute(params![
             items.collection,
             position,

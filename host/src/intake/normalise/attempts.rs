@@ -35,7 +35,7 @@ impl Attempts {
         let key = self.key(worker.as_deref(), &nodeid);
         let last = self.last.entry(key).or_default();
         // Not simply one more, since the start before may have been lost.
-        let attempt = own.max(*last + 1);
+        let attempt = own.max(last.saturating_add(1));
         *last = attempt;
         if attempt != own {
             let run = (worker.clone(), nodeid.clone(), own);
@@ -57,7 +57,7 @@ impl Attempts {
     /// An attempt ends; returns how long it took.
     pub fn end(&mut self, t: f64, worker: Option<String>, nodeid: String, attempt: u32) -> f64 {
         let start = self.running.remove(&(worker, nodeid, attempt));
-        start.map_or(0.0, |start| t - start)
+        start.map_or(0.0, |start| lasted(start, t))
     }
 
     /// The attempt that a process is at, and since when.
@@ -83,6 +83,13 @@ impl Attempts {
     pub fn take_running(&mut self) -> BTreeMap<Run, f64> {
         std::mem::take(&mut self.running)
     }
+}
+
+/// From `start` to `end`; 0 where no number says it, which JSON could not hold.
+pub fn lasted(start: f64, end: f64) -> f64 {
+    Some(end - start)
+        .filter(|time| time.is_finite())
+        .unwrap_or_default()
 }
 
 /// Builds up what a journal knows.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::attempts::lasted;
 use super::{Draft, Failure, Item, Normaliser, Phase, Report, Verdict, convert, unknown};
 use crate::guest::bindings::events::{Event, TestEnd};
 use crate::protocol::frame;
@@ -71,7 +72,7 @@ impl Normaliser {
         let running = self.attempts.running(&worker, &nodeid);
         let (attempt, start) = running.unwrap_or_else(|| {
             // xdist blames the test that would have been next.
-            let own = self.attempts.last(Some(&worker), &nodeid) + 1;
+            let own = self.attempts.last(Some(&worker), &nodeid).saturating_add(1);
             let worker = Some(worker.clone());
             let attempt = self.attempts.start(t, worker, nodeid.clone(), own);
             say(Event::TestStarted((nodeid.clone(), attempt)));
@@ -83,7 +84,7 @@ impl Normaliser {
             xfail_reason: None,
             start,
             stop: t,
-            duration: t - start,
+            duration: lasted(start, t),
             failure: None,
             sections: Vec::new(),
             properties: Vec::new(),

@@ -374,3 +374,38 @@ fn tests_of_several_collections_are_announced_once() {
     assert_eq!(tests.len(), 1);
     assert_eq!(tests.first().unwrap().nodeid, "t.py::c");
 }
+
+#[test]
+fn numbers_of_any_size_are_taken_in() {
+    let mut session = Session::new();
+    session.take(
+        r#"{"k":"items","c":"h","first":4294967295,"tests":[
+            {"nodeid":"t.py::a","path":"t.py","name":"a","domain":"a"},
+            {"nodeid":"t.py::b","path":"t.py","name":"b","domain":"b"}]}"#,
+    );
+    session.take(r#"{"k":"collected","t":1,"c":"h","count":4294967295}"#);
+    session.take(r#"{"k":"start","i":4294967295,"a":4294967295,"t":2}"#);
+    session.take(r#"{"k":"start","i":4294967295,"a":1,"t":-1e308}"#);
+    session.take(r#"{"k":"end","i":4294967295,"a":1,"t":1e308,"verdict":"passed"}"#);
+    session.take(r#"{"k":"gap","t":1,"first":18446744073709551615,"count":18446744073709551615,"reason":"r"}"#);
+    session.take(r#"{"k":"crash","t":9,"nodeid":"t.py::a","worker":"gw0","message":"m"}"#);
+    session.take(r#"{"k":"worker-lost","t":9,"worker":"gw0","reason":"r"}"#);
+    let lost: u64 = session
+        .intake
+        .drafts
+        .iter()
+        .map(|draft| match &draft.event {
+            Event::Gap(gap) => gap.count,
+            _ => 0,
+        })
+        .sum();
+    assert_eq!(lost, MOST);
+    let events = session.events();
+    let named =
+        |event: &Event| matches!(event, Event::TestStarted((nodeid, _)) if nodeid == "t.py::a");
+    assert!(events.iter().any(named), "{events:?}");
+    for event in &events {
+        let kept = serde_json::to_string(event).unwrap();
+        assert_eq!(&serde_json::from_str::<Event>(&kept).unwrap(), event);
+    }
+}
