@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +15,10 @@ import pytest
 from support.guests import folder_of_guests
 from support.installation import Folders, Installation, installation, pythons
 from support.project import MakeProject, Project
+
+# A shell that starts tests in the background has them ignore Ctrl-C, and so does
+# whatever they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

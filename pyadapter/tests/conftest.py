@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import signal
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -9,6 +10,10 @@ from pathlib import Path
 
 import pytest
 from core import Core
+
+# A shell that starts tests in the background has them ignore Ctrl-C, and so does
+# whatever they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HERE = Path(__file__).parent
 SOURCE = HERE.parent / "src"

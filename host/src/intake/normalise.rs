@@ -8,10 +8,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 mod attempts;
 mod crash;
 mod lists;
+mod names;
 mod pauses;
 
 use self::attempts::{Attempts, Recovery, lasted};
 use self::crash::{Crash, Crashes, EarlyCrashes};
+use self::names::unknown;
 use self::pauses::Pauses;
 use super::convert;
 use crate::guest::bindings::events::{
@@ -478,24 +480,6 @@ fn text_of(test: &events::Test) -> usize {
     let keywords: usize = test.keywords.iter().map(String::len).sum();
     let doc = test.doc.as_ref().map_or(0, String::len);
     test.nodeid.len() + test.path.len() + test.name.len() + test.domain.len() + doc + keywords
-}
-
-/// A test of which nothing is known but its node id.
-fn unknown(nodeid: String) -> Item {
-    Item {
-        // What pytest puts before the name has neither a parameter's `[` nor its `::`.
-        name: name_in(&nodeid).to_owned(),
-        nodeid,
-        group: None,
-    }
-}
-
-/// The item's name in a node id that was never announced.
-fn name_in(nodeid: &str) -> &str {
-    let parameters = nodeid.find('[').unwrap_or(nodeid.len());
-    let before = nodeid.get(..parameters).unwrap_or(nodeid);
-    let start = before.rfind("::").map_or(0, |at| at + 2);
-    nodeid.get(start..).unwrap_or(nodeid)
 }
 
 #[cfg(test)]
