@@ -146,7 +146,7 @@ def test_what_one_logs_is_counted_over_all_its_instances(project: Project, guest
 
 
 #: Runs of each kind. Their median is what is shown.
-RUNS = 5
+RUNS = 3
 MANY = "import pytest\n@pytest.mark.parametrize('n', range(1000))\ndef test_n(n): pass\n"
 
 

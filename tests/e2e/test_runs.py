@@ -277,15 +277,18 @@ def test_settings_of_sinks_stay_here(suite: Project) -> None:
     go(suite)
     receiver = suite.receiver("--status", "503")
     suite.configure(
-        f'[sink.publish]\nurl = "{receiver.url}"\nheaders.Authorization = "Bearer s3cr3t"\n'
+        f'[sink.publish]\nurl = "{receiver.url}"\n'
+        'headers.X-Team = "t3am"\nheaders.Authorization = "Bearer s3cr3t"\n'
     )
     suite.run("host", "run", "--sinks", "publish", "--drain-timeout=100ms")
     suite.wait_for_cores()
-    files = folder_of(suite, names(suite)[-1]).glob("journal.db*")
-    assert any(b"s3cr3t" in file.read_bytes() for file in files), "it is in the run itself"
+    files = list(folder_of(suite, names(suite)[-1]).glob("journal.db*"))
+    assert any(b"t3am" in file.read_bytes() for file in files), "it is in the run itself"
+    assert not any(b"s3cr3t" in file.read_bytes() for file in files), "secrets are nowhere"
     suite.run("host", "runs", "export", "last", "-o", "moved.tar.gz")
     content = gzip.decompress((suite.folder / "moved.tar.gz").read_bytes())
     assert b"journal.db" in content
+    assert b"t3am" not in content
     assert b"s3cr3t" not in content
     assert receiver.url.encode() not in content
 
