@@ -150,7 +150,7 @@ RUNS = 3
 MANY = "import pytest\n@pytest.mark.parametrize('n', range(1000))\ndef test_n(n): pass\n"
 
 
-@pytest.mark.parametrize("guest", ["loops-in-handle", "calls-forever", "stuck"])
+@pytest.mark.parametrize("guest", ["loops-in-handle", "calls-forever", "logs-a-million", "stuck"])
 def test_the_run_loses_no_time(
     project: Project,
     guests: Path,
