@@ -4,6 +4,7 @@
 //! The trait is the seam for another store; keep it narrow.
 
 mod copy;
+mod mode;
 mod reader;
 mod schema;
 mod sound;

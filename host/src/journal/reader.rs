@@ -1,13 +1,12 @@
 //! A look into the journal of a run that another process may be writing.
 
-use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
 
 use super::schema::FORMAT;
-use super::{BatchLimit, DeadLetter, Head, JournalError, Seq, sqlite};
+use super::{BatchLimit, DeadLetter, Head, JournalError, Seq, mode, sqlite};
 use crate::guest::bindings::events::Envelope;
 
 /// Readers wait for nobody in this journal mode, but where it is being recovered.
@@ -41,10 +40,7 @@ impl JournalReader {
     ///
     /// Where it cannot be opened, is no journal or is of a newer format.
     pub fn open(file: &Path) -> Result<Option<Self>, JournalError> {
-        // A reader that came before the journal is in its mode could be in the
-        // way of the change. Looked up before SQLite has the file open: to close
-        // it a second time would release SQLite's locks.
-        if !is_in_wal_mode(file) {
+        if !mode::is_ready(file) {
             return Ok(None);
         }
         let connection = Connection::open_with_flags(
@@ -201,13 +197,6 @@ impl JournalError {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
         )
     }
-}
-
-/// Bytes 18 and 19 of an SQLite file: the versions for writing and for reading.
-fn is_in_wal_mode(file: &Path) -> bool {
-    let mut header = [0; 20];
-    let read = std::fs::File::open(file).and_then(|mut file| file.read_exact(&mut header));
-    read.is_ok() && header.ends_with(&[2, 2])
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, Transaction, 
 
 use super::{
     BEYOND, BatchLimit, DeadLetter, Head, Intake, Item, Items, Journal, JournalError, Pending,
-    Position, Progress, Seq, Standing, schema, sound,
+    Position, Progress, Seq, Standing, mode, schema, sound,
 };
 use crate::config::SinkSpec;
 use crate::guest::bindings::events::Envelope;
@@ -33,8 +33,11 @@ impl SqliteJournal {
         sound::keep_damaged_log(file)?;
         let was_there = std::fs::metadata(file).is_ok_and(|known| known.len() > 0);
         let writer = Connection::open(file)?;
+        // From here on this process must not look into the file by itself.
+        mode::set(file, was_there);
         writer.busy_timeout(BUSY)?;
         schema::prepare(&writer)?;
+        mode::set(file, true);
         if was_there {
             sound::check(&writer)?;
         }

@@ -15,11 +15,11 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy as _;
 use rustix::fs::FlockOperation;
-use rustix::process::{Flock, FlockType};
 use sha2::{Digest as _, Sha256};
 
 use super::private_folder;
@@ -29,6 +29,8 @@ const NAME: &str = ".pytest_host";
 pub(super) const JOURNAL: &str = "journal.db";
 /// Made with the run and never written to: its time is when the run came here.
 pub(super) const LOCK: &str = "lock";
+/// Locked as well: to look whether a run has an owner is to try this one.
+const OWNER: &str = "owner";
 
 /// The folder that runs are kept in.
 #[derive(Clone, Debug)]
@@ -91,11 +93,20 @@ impl StateFolder {
     ///
     /// Where it cannot be made.
     pub fn new_run(&self) -> io::Result<RunFolder> {
-        let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%S");
-        let id = format!("{now}-{:04x}", fastrand::u16(..));
-        let path = self.path.join("runs").join(&id);
-        private_folder(&path.join("segments"))?;
-        RunFolder::own(&id, path)?.ok_or_else(|| io::Error::other("a new run is owned already"))
+        loop {
+            let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%S");
+            let id = format!("{now}-{:04x}", fastrand::u16(..));
+            let path = self.path.join("runs").join(&id);
+            match std::fs::DirBuilder::new().mode(0o700).create(&path) {
+                Ok(()) => {}
+                // Of the same second, and by chance of the same name.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                Err(error) => return Err(error),
+            }
+            private_folder(&path.join("segments"))?;
+            let folder = RunFolder::own(&id, path)?;
+            return folder.ok_or_else(|| io::Error::other("a new run is owned already"));
+        }
     }
 
     /// The runs that are kept, oldest first.
@@ -125,13 +136,13 @@ impl StateFolder {
         self.folder_of(id).join(JOURNAL)
     }
 
-    /// Whether somebody owns the run. Only looks: whoever takes it up at this
-    /// moment is not refused, as it would be while `lock` was tried.
+    /// Whether somebody owns the run, this process included. Whoever takes it up at
+    /// this moment is not refused, as it would be while `lock` was tried.
     #[must_use]
     pub fn is_owned(&self, id: &str) -> bool {
-        File::open(self.folder_of(id).join("owner")).is_ok_and(|owner| {
-            rustix::process::fcntl_getlk(&owner, &Flock::from(FlockType::WriteLock))
-                .is_ok_and(|holder| holder.is_some())
+        File::open(self.folder_of(id).join(OWNER)).is_ok_and(|owner| {
+            rustix::fs::flock(&owner, FlockOperation::NonBlockingLockShared)
+                == Err(rustix::io::Errno::WOULDBLOCK)
         })
     }
 
@@ -167,11 +178,9 @@ impl RunFolder {
             Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
             Err(error) => return Err(error.into()),
         }
-        // Of the kind that F_GETLK sees, in a file that this process opens once:
-        // to close it anywhere would release the lock.
-        let owner = open("owner")?;
-        if let Err(error) = rustix::fs::fcntl_lock(&owner, FlockOperation::NonBlockingLockExclusive)
-        {
+        let owner = open(OWNER)?;
+        // Nobody has it for longer than it takes to look.
+        if let Err(error) = rustix::fs::flock(&owner, FlockOperation::LockExclusive) {
             tracing::warn!("others will not see that {id} has an owner: {error}");
         }
         Ok(Some(Self {
@@ -232,38 +241,51 @@ mod tests {
         assert!(root.path().join(".pytest_host/.gitignore").exists());
     }
 
-    /// The lock is another process's: a process does not see its own.
+    /// Some of these have the same random part, if names are not looked at.
+    #[test]
+    fn runs_of_one_second_have_names_of_their_own() {
+        let root = tempfile::tempdir().unwrap();
+        let state = StateFolder::make(root.path()).unwrap();
+        let ids: Vec<String> = (0..1500)
+            .map(|_| state.new_run().unwrap().id.clone())
+            .collect();
+        let different: std::collections::BTreeSet<&String> = ids.iter().collect();
+        assert_eq!(different.len(), ids.len());
+    }
+
     #[test]
     fn an_owner_is_seen_without_being_disturbed() {
         let root = tempfile::tempdir().unwrap();
         let state = StateFolder::make(root.path()).unwrap();
         let run = state.new_run().unwrap();
         let id = run.id.clone();
-        let owner = run.path.join("owner");
-        assert!(!state.is_owned(&id), "its own process asks");
-        drop(run);
-        assert!(!state.is_owned("2026-no-such-run"));
-        let mut holder = std::process::Command::new("python3")
-            .args(["-c", HOLD])
-            .arg(&owner)
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut held = [0; 1];
-        std::io::Read::read_exact(holder.stdout.as_mut().unwrap(), &mut held).unwrap();
         assert!(state.is_owned(&id));
         assert!(state.is_owned(&id), "still");
-        drop(holder.stdin.take());
-        assert!(holder.wait().unwrap().success());
+        assert!(state.take_up(&id).unwrap().is_none(), "still");
+        drop(run);
         assert!(!state.is_owned(&id));
+        assert!(!state.is_owned("2026-no-such-run"));
     }
 
-    const HOLD: &str = "
-import fcntl, sys
-with open(sys.argv[1], 'w') as owner:
-    fcntl.lockf(owner, fcntl.LOCK_EX)
-    print('x', end='', flush=True)
-    sys.stdin.read()
-";
+    /// However often somebody looks.
+    #[test]
+    fn looking_is_in_nobodys_way() {
+        let root = tempfile::tempdir().unwrap();
+        let state = StateFolder::make(root.path()).unwrap();
+        let id = state.new_run().unwrap().id.clone();
+        let over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    state.is_owned(&id);
+                }
+            });
+            for _ in 0..500 {
+                let run = state.take_up(&id).unwrap().unwrap();
+                assert!(state.is_owned(&id));
+                drop(run);
+            }
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+    }
 }
