@@ -70,6 +70,9 @@ pub struct Hello {
     pub worker: Option<String>,
     #[serde(default)]
     pub run: Option<String>,
+    /// The job of `host serve` that the session is.
+    #[serde(default)]
+    pub job: Option<String>,
 }
 
 /// What a core says, on the socket or its standard output.

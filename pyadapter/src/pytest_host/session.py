@@ -37,6 +37,9 @@ _NO_RUN = ("showfixtures", "show_fixtures_per_test", "cacheshow", "setupplan", "
 
 _NAME = "pytest_host_reporter"
 
+#: Set by `host serve` for the runs that it starts.
+JOB_VARIABLE = "PYTEST_HOST_JOB"
+
 
 class Session:
     """One reported run."""
@@ -140,6 +143,7 @@ class Session:
             role="session",
             directory=directory,
             request=self._request.body,
+            **self._job(),
         )
         config.stash[ATTACHED] = attachment
         frame = self._session_frame(attachment.redactor)
@@ -180,6 +184,11 @@ class Session:
     def _job_file(self) -> Path:
         return self._config.invocation_params.dir / rt.JOB_FILE
 
+    def _job(self) -> dict[str, str]:
+        """The job of `host serve` that this run is."""
+        job = self._environ.get(JOB_VARIABLE)
+        return {"job": job} if job else {}
+
     def _session_frame(self, redactor: Redactor) -> dict[str, Any]:
         config = self._config
         args = without_secrets([str(arg) for arg in config.invocation_params.args])
@@ -199,7 +208,7 @@ class Session:
                 "hostname": redactor.text(platform.node()),
                 "pid": os.getpid(),
                 "dist": None if dist == "no" else dist,
-                "labels": [],
+                "labels": list(self._job().items()),
             },
         }
 
