@@ -1,5 +1,6 @@
 //! The host that dispatches pytest events to WebAssembly guests.
 
+pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -11,6 +11,7 @@ mod python;
 mod replay;
 mod run;
 mod runs;
+mod serve;
 mod sink;
 mod summary;
 mod watch;
@@ -48,6 +49,8 @@ enum Command {
     Drain(drain::Args),
     /// Play a recorded run into any sinks
     Replay(replay::Args),
+    /// Stay up: runs that attach, and the HTTP API
+    Serve(serve::Args),
     /// Watch runs from another terminal
     Watch(watch::Args),
     /// Look into paused tests, and let them go on
@@ -74,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Drain(args) => drain::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Serve(args) => serve::run(&args),
         Command::Watch(args) => watch::run(&args),
         Command::Pause(command) => pause::run(&command),
         Command::Runs(command) => runs::run(&command),

@@ -7,6 +7,7 @@
 //! | `PYTEST_HOST_LIMIT__TEXT=1 MiB` | `limit.text`; likewise `limit.journal` |
 //! | `PYTEST_HOST_KEEP__RUNS=100` | `keep.runs` |
 //! | `PYTEST_HOST_PAUSE__FILES=false` | `pause.files` |
+//! | `PYTEST_HOST_SERVE__LISTEN=127.0.0.1:8000` | `serve.listen` |
 //!
 //! Names are taken in lower case, with `-` for a single `_`.
 
@@ -17,7 +18,7 @@ use super::{Assignment, BadInput, Origin};
 
 const PREFIX: &str = "PYTEST_HOST_";
 /// Read by the adapter or the command line, and no settings.
-const OTHERS: [&str; 4] = ["ADDRESS", "BINARY", "LOG", "PYTHON"];
+const OTHERS: [&str; 5] = ["ADDRESS", "BINARY", "JOB", "LOG", "PYTHON"];
 
 pub fn assignments(
     environment: impl IntoIterator<Item = (String, String)>,
@@ -31,11 +32,7 @@ pub fn assignments(
         let (path, value) = if key == "SINKS" {
             (vec!["sinks".to_owned()], Value::String(text))
         } else if let Some(rest) = key.strip_prefix("SINK__") {
-            let parts = rest
-                .split("__")
-                .map(|part| part.to_ascii_lowercase().replace('_', "-"));
-            let path = std::iter::once("sink".to_owned()).chain(parts).collect();
-            (path, value_of(&text))
+            (below("sink", rest), value_of(&text))
         } else if let Some(rest) = key.strip_prefix("LIMIT__") {
             let path = vec!["limit".to_owned(), rest.to_ascii_lowercase()];
             (path, value_of(&text))
@@ -43,17 +40,15 @@ pub fn assignments(
             let path = vec!["keep".to_owned(), rest.to_ascii_lowercase()];
             (path, value_of(&text))
         } else if let Some(rest) = key.strip_prefix("PAUSE__") {
-            let parts = rest
-                .split("__")
-                .map(|part| part.to_ascii_lowercase().replace('_', "-"));
-            let path = std::iter::once("pause".to_owned()).chain(parts).collect();
-            (path, value_of(&text))
+            (below("pause", rest), value_of(&text))
+        } else if let Some(rest) = key.strip_prefix("SERVE__") {
+            (below("serve", rest), value_of(&text))
         } else if OTHERS.contains(&key) {
             continue;
         } else {
             return Err(BadInput::at(
                 &origin,
-                "unknown variable; the settings are PYTEST_HOST_SINKS, PYTEST_HOST_SINK__<SINK>__<KEY>, PYTEST_HOST_LIMIT__<KEY>, PYTEST_HOST_KEEP__<KEY> and PYTEST_HOST_PAUSE__<KEY>",
+                "unknown variable; the settings are PYTEST_HOST_SINKS, PYTEST_HOST_SINK__<SINK>__<KEY>, PYTEST_HOST_LIMIT__<KEY>, PYTEST_HOST_KEEP__<KEY>, PYTEST_HOST_PAUSE__<KEY> and PYTEST_HOST_SERVE__<KEY>",
             ));
         };
         found.push(Assignment {
@@ -65,4 +60,12 @@ pub fn assignments(
     // Whatever order the environment has: complaints come in the same one each time.
     found.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(found)
+}
+
+/// The path of a key in the table `top`.
+fn below(top: &str, rest: &str) -> Vec<String> {
+    let parts = rest
+        .split("__")
+        .map(|part| part.to_ascii_lowercase().replace('_', "-"));
+    std::iter::once(top.to_owned()).chain(parts).collect()
 }

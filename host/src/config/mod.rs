@@ -14,6 +14,7 @@ mod redact;
 mod reference;
 mod restore;
 mod select;
+mod serve;
 mod setting;
 mod suggest;
 mod table;
@@ -30,6 +31,7 @@ pub use pause::Pause;
 pub use redact::Redact;
 use reference::Variables;
 pub use select::{Defaults, ModuleSource, Request, SinkSpec};
+pub use serve::{JobRules, Serve};
 pub use setting::Setting;
 pub use suggest::nearest;
 pub use table::{OnFailure, SinkTable};
@@ -50,7 +52,7 @@ impl BadInput {
 }
 
 /// The keys of a configuration's top.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "sinks",
     "sink",
     "limit.text",
@@ -62,6 +64,7 @@ const KEYS: [&str; 11] = [
     "pause.policy",
     "redact",
     "redact-builtin",
+    "serve",
 ];
 
 /// The configuration that is in force in a folder.
@@ -81,6 +84,8 @@ pub struct Config {
     /// How much of old runs stays.
     pub keep: Keep,
     pub pause: Pause,
+    /// What `host serve` does.
+    pub serve: Serve,
     /// What is taken out of texts.
     pub redact: Redact,
     variables: Variables,
@@ -138,6 +143,7 @@ impl Config {
             journal: JOURNAL,
             keep: Keep::default(),
             pause: Pause::default(),
+            serve: Serve::default(),
             redact: Redact::default(),
             variables: Variables::new(environment.iter().cloned()),
             tables: BTreeMap::new(),
@@ -237,6 +243,9 @@ impl Config {
                 ["redact-builtin"] => self.redact.set_builtin(&assignment)?,
                 ["keep", key] => self.keep.assign(key, &assignment)?,
                 ["pause", key @ ..] => self.pause.assign(key, &assignment)?,
+                ["serve", key @ ..] => {
+                    self.serve.assign(key, &assignment, &self.directory)?;
+                }
                 ["sink", name] if assignment.value.is_object() => {
                     self.tables.entry((*name).to_owned()).or_default();
                 }

@@ -30,6 +30,9 @@ pub struct Request {
     pub defaults: Vec<Defaults>,
     /// The run may pause, so that it needs a host even where no sink is named.
     pub pauses: bool,
+    /// No sink at all is fine, whatever the run does: it is kept to be looked at.
+    #[serde(skip)]
+    pub none_is_fine: bool,
 }
 
 /// Settings of a sink that hold where nobody sets them, and where they are from.

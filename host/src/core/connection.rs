@@ -182,7 +182,7 @@ impl Core {
 
     /// The sinks of a run that is taken up, with their secrets; without those that have
     /// lost theirs.
-    fn restored(&self, run: &Run) -> Result<Vec<SinkSpec>, JournalError> {
+    pub(super) fn restored(&self, run: &Run) -> Result<Vec<SinkSpec>, JournalError> {
         let mut specs = Vec::new();
         for spec in run.specs()? {
             match spec.clone().restored(&self.config) {
@@ -193,7 +193,7 @@ impl Core {
         Ok(specs)
     }
 
-    fn show_address(&self, folder: &RunFolder) {
+    pub(super) fn show_address(&self, folder: &RunFolder) {
         if let Err(error) = control::write_address(&folder.path, &self.address) {
             tracing::warn!("commands will not find this core: {error}");
         }
@@ -213,6 +213,7 @@ impl Core {
     /// What a session asks for.
     fn plan(&self, hello: &Hello) -> Plan {
         let mut request = hello.request.clone().unwrap_or_default();
+        request.none_is_fine = self.stays;
         request.option_set = std::mem::take(&mut request.set);
         if let Some(own) = &self.request {
             if request.sinks.is_none() {

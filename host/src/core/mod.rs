@@ -10,6 +10,7 @@ mod pauses;
 mod policy;
 mod run;
 mod server;
+mod stay;
 mod take_up;
 mod watch;
 
@@ -17,3 +18,4 @@ pub use left::{Left, Living, Refused};
 pub use lines::{read_line, write_line};
 pub use run::{Run, RunError, load};
 pub use server::{ServeError, selected, serve};
+pub use stay::Staying;

@@ -46,7 +46,7 @@ pub enum ServeError {
     },
 }
 
-fn io_error(what: &'static str) -> impl Fn(io::Error) -> ServeError {
+pub(super) fn io_error(what: &'static str) -> impl Fn(io::Error) -> ServeError {
     move |error| ServeError::Io { what, error }
 }
 
@@ -55,6 +55,8 @@ pub struct Core {
     pub(super) config: Config,
     /// What every session of this core asks for.
     pub(super) request: Option<Request>,
+    /// It serves many runs, whatever sinks they have, until it is told to end.
+    pub(super) stays: bool,
     /// The sinks of `request`, loaded.
     pub(super) sinks: Vec<Sink>,
     pub(super) state: StateFolder,
@@ -102,7 +104,6 @@ pub async fn serve(
     let runtime = RuntimeFolder::make().map_err(io_error("cannot make a runtime folder"))?;
     let listener =
         UnixListener::bind(runtime.socket()).map_err(io_error("cannot make a socket"))?;
-    let forbidden = vec![state.path().to_owned(), RuntimeFolder::base()];
     let _ = write_line(
         output,
         &FromHost::Listening {
@@ -114,36 +115,23 @@ pub async fn serve(
     let mut sinks = Vec::new();
     if let Some(request) = &launch.request {
         let specs = selected(&config, request)?;
-        sinks = load_aside(specs, forbidden.clone())
+        sinks = load_aside(specs, forbidden(&state))
             .await
             .map_err(io_error("the sinks cannot be loaded"))??;
         let names = sinks.iter().map(|sink| sink.spec.name.clone()).collect();
         let _ = write_line(output, &FromHost::Ready { sinks: names }).await;
     }
+    let core = Core::new(config, state, &runtime);
     let core = Arc::new(Core {
-        newest: Mutex::new(config.clone()),
-        config,
         request: launch.request,
         sinks,
-        take_up: TakeUp::new(&state),
-        pauses: Pauses::default(),
-        policy: Mutex::default(),
-        address: runtime.address().to_owned(),
-        state,
-        token: runtime.token().to_owned(),
-        forbidden,
-        runs: Mutex::default(),
-        open: Mutex::default(),
-        replaced: AtomicBool::default(),
-        plans: Mutex::default(),
-        changes: Arc::default(),
+        ..core
     });
     let drain = launch
         .drain_timeout
         .and_then(|s| Duration::try_from_secs_f64(s).ok())
         .unwrap_or(DRAIN);
-    tokio::spawn(accept(Arc::clone(&core), listener));
-    tokio::spawn(Arc::clone(&core).follow());
+    core.start(listener);
     core.live(drain, input, output).await;
     core.end().await;
     Ok(())
@@ -156,7 +144,7 @@ pub async fn serve(
 /// That, and whatever is wrong with the request.
 pub fn selected(config: &Config, request: &Request) -> Result<Vec<SinkSpec>, BadInput> {
     let specs = config.select(request)?;
-    if specs.is_empty() && !request.pauses {
+    if specs.is_empty() && !request.pauses && !request.none_is_fine {
         return Err(BadInput(format!(
             "no sinks are named: use --sinks, such as --sinks {}, or `sinks = [\"publish\"]` in host.toml",
             config.known_sinks().join(",")
@@ -186,7 +174,40 @@ async fn accept(core: Arc<Core>, listener: UnixListener) {
     }
 }
 
+/// What no guest is granted.
+fn forbidden(state: &StateFolder) -> Vec<PathBuf> {
+    vec![state.path().to_owned(), RuntimeFolder::base()]
+}
+
 impl Core {
+    pub(super) fn new(config: Config, state: StateFolder, runtime: &RuntimeFolder) -> Self {
+        Self {
+            newest: Mutex::new(config.clone()),
+            config,
+            request: None,
+            stays: false,
+            sinks: Vec::new(),
+            take_up: TakeUp::new(&state),
+            pauses: Pauses::default(),
+            policy: Mutex::default(),
+            address: runtime.address().to_owned(),
+            forbidden: forbidden(&state),
+            state,
+            token: runtime.token().to_owned(),
+            runs: Mutex::default(),
+            open: Mutex::default(),
+            replaced: AtomicBool::default(),
+            plans: Mutex::default(),
+            changes: Arc::default(),
+        }
+    }
+
+    /// Takes connections from here on.
+    pub(super) fn start(self: &Arc<Self>, listener: UnixListener) {
+        tokio::spawn(accept(Arc::clone(self), listener));
+        tokio::spawn(Arc::clone(self).follow());
+    }
+
     pub fn count(&self, change: impl FnOnce(&mut Open)) {
         change(&mut self.open.lock().unwrap_or_else(PoisonError::into_inner));
     }
@@ -196,7 +217,7 @@ impl Core {
         open.unreported.clone()
     }
 
-    fn runs(&self) -> Vec<Arc<Run>> {
+    pub(super) fn runs(&self) -> Vec<Arc<Run>> {
         let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         runs.values().cloned().collect()
     }
@@ -333,7 +354,7 @@ impl Core {
         lines
     }
 
-    async fn end(&self) {
+    pub(super) async fn end(&self) {
         self.take_up.end();
         for run in self.runs() {
             run.stop();

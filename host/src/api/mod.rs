@@ -1,0 +1,96 @@
+//! The HTTP API of `host serve`: `docs/api.md`.
+
+mod access;
+mod body;
+mod connections;
+mod document;
+mod error;
+mod health;
+mod metrics;
+mod rate;
+mod same_site;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use access::{Access, Token};
+pub use connections::{Bounds, serve};
+pub use error::Problem;
+
+use crate::state::StateFolder;
+use metrics::Metrics;
+use rate::Rates;
+use same_site::Names;
+
+/// What handlers work with; a cheap clone.
+#[derive(Clone)]
+pub struct Api(Arc<Inner>);
+
+struct Inner {
+    state: StateFolder,
+    /// The configuration's folder, which `state` belongs to.
+    root: PathBuf,
+    access: Access,
+    names: Names,
+    rates: Rates,
+    metrics: Metrics,
+}
+
+/// What an [`Api`] is made of.
+pub struct Parts {
+    pub state: StateFolder,
+    pub root: PathBuf,
+    pub access: Access,
+    /// See `[serve]`: `hosts`.
+    pub hosts: Vec<String>,
+    /// See `[serve]`: `origins`.
+    pub origins: Vec<String>,
+}
+
+impl Api {
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(Inner {
+            state: parts.state,
+            root: parts.root,
+            access: parts.access,
+            names: Names::new(parts.hosts, parts.origins),
+            rates: Rates::default(),
+            metrics: Metrics::default(),
+        }))
+    }
+
+    /// Everything that is served.
+    pub fn router(&self) -> Router {
+        let (open, open_paths) = OpenApiRouter::new()
+            .routes(routes!(health::healthz))
+            .split_for_parts();
+        let (closed, mut described) = document::routes().split_for_parts();
+        described.merge(open_paths);
+        let described = Arc::new(described);
+        let document = axum::routing::get(move || document::document(Arc::clone(&described)));
+        let closed = closed.layer(from_fn_with_state(self.clone(), access::required));
+        open.route("/api/openapi.json", document)
+            .merge(closed)
+            .fallback(error::not_found)
+            .method_not_allowed_fallback(error::method_not_allowed)
+            .layer(from_fn(body::bounded))
+            .layer(self.0.names.cross_origin())
+            .layer(from_fn_with_state(self.clone(), same_site::required))
+            .layer(from_fn_with_state(self.clone(), rate::limited))
+            .layer(from_fn_with_state(self.clone(), metrics::counted))
+            .layer(CatchPanicLayer::custom(error::panicked))
+            .with_state(self.clone())
+    }
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);

@@ -1,0 +1,193 @@
+//! `host serve`: stay up, for runs that attach and for whoever asks over HTTP.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::context;
+use crate::api::{Access, Api, Bounds, Parts, Token, serve};
+use crate::config::{BadInput, Config};
+use crate::core::Staying;
+use crate::state::{Serving, StateFolder};
+
+/// Stay up: runs that attach, and the HTTP API.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  host serve
+  host serve --listen 127.0.0.1:9000 --token-file /run/secrets/host-token
+  pytest --sinks-host \"$(host serve --where address)\" tests/
+
+The API is described at /api/openapi.json. Everything but /healthz needs the token:
+  curl -H \"Authorization: Bearer $(host serve --where token)\" \"$(host serve --where url)/api/runs\"")]
+pub struct Args {
+    /// Address and port to listen at, over `serve.listen` in host.toml; port 0 is any free one
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// The file that has the token, over `serve.token`; by default one is made and kept in .pytest_host
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Let everybody on this machine start programs as you, without a token: whoever reaches
+    /// the port can run any code
+    #[arg(long)]
+    allow_unauthenticated: bool,
+    /// The same, for everybody on the network
+    #[arg(long)]
+    allow_remote_unauthenticated: bool,
+    /// Do not serve: print one thing of the host that serves here
+    #[arg(long = "where", value_name = "WHAT")]
+    place: Option<Place>,
+}
+
+/// What `--where` prints.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Place {
+    /// What pytest's `--sinks-host` takes
+    Address,
+    /// Of the API
+    Url,
+    Token,
+    Pid,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    context::log_to_terminal();
+    let directory = context::directory()?;
+    let mut config = context::config(&directory)?;
+    let state = context::state(&config)?;
+    if let Some(place) = args.place {
+        return tell(&state, place);
+    }
+    if let Some(listen) = args.listen {
+        config.serve.listen = listen;
+    }
+    let access = access(args, &config, &state)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let code = runtime.block_on(stay(config, state, access));
+    // A thread may be inside a guest.
+    runtime.shutdown_background();
+    code
+}
+
+fn tell(state: &StateFolder, place: Place) -> anyhow::Result<ExitCode> {
+    let serving = Serving::find(state).ok_or_else(|| {
+        BadInput(format!(
+            "no `host serve` is at work in {}",
+            state.path().display()
+        ))
+    })?;
+    let mut out = std::io::stdout().lock();
+    match place {
+        Place::Address => writeln!(out, "{}", serving.address.display()),
+        Place::Url => writeln!(out, "{}", serving.url),
+        Place::Token => writeln!(out, "{}", serving.token.unwrap_or_default()),
+        Place::Pid => writeln!(out, "{}", serving.pid),
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Who is let in; the token where one is needed.
+fn access(args: &Args, config: &Config, state: &StateFolder) -> anyhow::Result<Option<String>> {
+    let listen = config.serve.listen;
+    if args.allow_remote_unauthenticated {
+        return Ok(None);
+    }
+    if args.allow_unauthenticated {
+        if !listen.ip().is_loopback() {
+            return Err(BadInput(format!(
+                "--allow-unauthenticated is for this machine alone, and {listen} is reached from others: whoever reaches it could run any code as you; --allow-remote-unauthenticated says that this is meant"
+            ))
+            .into());
+        }
+        return Ok(None);
+    }
+    if let Some(file) = &args.token_file {
+        return Ok(Some(config.serve_token_in(file)?));
+    }
+    match config.serve_token()? {
+        Some(token) => Ok(Some(token)),
+        None => Ok(Some(state.token().context("no token can be kept")?)),
+    }
+}
+
+async fn stay(
+    config: Config,
+    state: StateFolder,
+    token: Option<String>,
+) -> anyhow::Result<ExitCode> {
+    let mut ends = [
+        SignalKind::interrupt(),
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+    ]
+    .map(signal)
+    .into_iter()
+    .collect::<Result<Vec<_>, _>>()?;
+    let listen = config.serve.listen;
+    let alone = Serving::begin(&state).map_err(|refused| BadInput(refused.to_string()))?;
+    let listener = TcpListener::bind(listen)
+        .await
+        .map_err(|error| BadInput(format!("cannot listen at {listen}: {error}")))?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let core = Staying::start(config.clone(), state.clone()).await?;
+    let shown = alone.show(&Serving {
+        url: url.clone(),
+        token: token.clone(),
+        pid: std::process::id(),
+        address: core.address().to_owned(),
+    })?;
+    let api = Api::new(Parts {
+        state: state.clone(),
+        root: config.root().to_owned(),
+        access: match token.clone() {
+            Some(token) => Access::Token(Token::new(token)),
+            None => Access::Everybody,
+        },
+        hosts: config.serve.hosts.clone(),
+        origins: config.serve.origins.clone(),
+    });
+    say(&url, core.address(), &state, token.is_some(), listen);
+    let end = async {
+        let waits = ends.iter_mut().map(|end| Box::pin(end.recv()));
+        futures_util::future::select_all(waits).await;
+        eprintln!("host: ending");
+    };
+    serve(api, listener, Bounds::default(), end).await;
+    core.end().await;
+    drop(shown);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn say(
+    url: &str,
+    address: &std::path::Path,
+    state: &StateFolder,
+    has_token: bool,
+    listen: SocketAddr,
+) {
+    eprintln!(
+        "host: serving at {url}, for runs in {}",
+        state.path().display()
+    );
+    eprintln!(
+        "host: attach a run with  pytest --sinks-host {}",
+        address.display()
+    );
+    if has_token {
+        eprintln!("host: the token is told by  host serve --where token");
+    } else {
+        eprintln!("host: no token is asked for: whoever reaches {listen} can run any code as you");
+    }
+    if !listen.ip().is_loopback() {
+        eprintln!(
+            "host: {listen} is reached from other machines, and what goes over the network is not encrypted"
+        );
+    }
+}
