@@ -8,7 +8,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Api, metrics};
+use super::{Api, metrics, pauses, runs, tests};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -16,7 +16,11 @@ use super::{Api, metrics};
         title = "pytest-host",
         description = "Watch and steer pytest runs; start and stop jobs. Every error has a body {\"detail\": …}.",
     ),
-    tags((name = "host", description = "The host itself")),
+    tags(
+        (name = "host", description = "The host itself"),
+        (name = "runs", description = "Runs that are under way, and those that are kept"),
+        (name = "pauses", description = "Tests that wait for somebody's answer"),
+    ),
     modifiers(&Bearer),
     security(("token" = [])),
 )]
@@ -34,7 +38,17 @@ impl Modify for Bearer {
 
 /// What needs the token.
 pub fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::with_openapi(Described::openapi()).routes(routes!(metrics::metrics))
+    OpenApiRouter::with_openapi(Described::openapi())
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(runs::list))
+        .routes(routes!(runs::show))
+        .routes(routes!(runs::sinks))
+        .routes(routes!(tests::tests))
+        .routes(routes!(pauses::list))
+        .routes(routes!(pauses::show))
+        .routes(routes!(pauses::resume))
+        .routes(routes!(pauses::extend))
+        .routes(routes!(pauses::abort))
 }
 
 /// The document.

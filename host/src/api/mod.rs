@@ -2,16 +2,20 @@
 
 mod access;
 mod body;
+mod book;
 mod connections;
 mod document;
 mod error;
 mod health;
+mod input;
 mod metrics;
+mod pauses;
 mod rate;
+mod runs;
 mod same_site;
+mod tests;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -23,8 +27,10 @@ use utoipa_axum::routes;
 pub use access::{Access, Token};
 pub use connections::{Bounds, serve};
 pub use error::Problem;
+pub use input::{Asked, Input, Invalid};
 
 use crate::state::StateFolder;
+use book::Book;
 use metrics::Metrics;
 use rate::Rates;
 use same_site::Names;
@@ -35,18 +41,16 @@ pub struct Api(Arc<Inner>);
 
 struct Inner {
     state: StateFolder,
-    /// The configuration's folder, which `state` belongs to.
-    root: PathBuf,
     access: Access,
     names: Names,
     rates: Rates,
     metrics: Metrics,
+    book: Book,
 }
 
 /// What an [`Api`] is made of.
 pub struct Parts {
     pub state: StateFolder,
-    pub root: PathBuf,
     pub access: Access,
     /// See `[serve]`: `hosts`.
     pub hosts: Vec<String>,
@@ -59,11 +63,11 @@ impl Api {
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(Inner {
             state: parts.state,
-            root: parts.root,
             access: parts.access,
             names: Names::new(parts.hosts, parts.origins),
             rates: Rates::default(),
             metrics: Metrics::default(),
+            book: Book::default(),
         }))
     }
 

@@ -145,7 +145,6 @@ async fn stay(
     })?;
     let api = Api::new(Parts {
         state: state.clone(),
-        root: config.root().to_owned(),
         access: match token.clone() {
             Some(token) => Access::Token(Token::new(token)),
             None => Access::Everybody,

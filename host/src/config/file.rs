@@ -120,22 +120,30 @@ impl<'a> Place<'a> {
                         found.push(self.assignment(&[above], key, value)?);
                     }
                 }
-                ("pause", Some(pause)) => self.pause(pause, &mut found)?,
+                ("pause", Some(pause)) => self.nested("pause", "policy", pause, &mut found)?,
+                ("serve", Some(serve)) => self.nested("serve", "job", serve, &mut found)?,
                 _ => found.push(self.assignment(&[], key, value)?),
             }
         }
         Ok(found)
     }
 
-    fn pause(&self, pause: &DeTable<'_>, found: &mut Vec<Assignment>) -> Result<(), BadInput> {
-        for (key, value) in pause {
-            match (key.get_ref().as_ref(), value.get_ref().as_table()) {
-                ("policy", Some(policy)) => {
-                    for (key, value) in policy {
-                        found.push(self.assignment(&["pause", "policy"], key, value)?);
+    /// A table `above` that has one within it, `within`, of which each key is told alone.
+    fn nested(
+        &self,
+        above: &str,
+        within: &str,
+        table: &DeTable<'_>,
+        found: &mut Vec<Assignment>,
+    ) -> Result<(), BadInput> {
+        for (key, value) in table {
+            match value.get_ref().as_table() {
+                Some(inner) if key.get_ref().as_ref() == within => {
+                    for (key, value) in inner {
+                        found.push(self.assignment(&[above, within], key, value)?);
                     }
                 }
-                _ => found.push(self.assignment(&["pause"], key, value)?),
+                _ => found.push(self.assignment(&[above], key, value)?),
             }
         }
         Ok(())

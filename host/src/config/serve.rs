@@ -258,14 +258,14 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_with_its_place() {
         let problem = |text: &str| serve(text).unwrap_err();
-        insta::assert_snapshot!(problem("serve.listen = 'localhost'"), @"");
-        insta::assert_snapshot!(problem("serve.max-jobs = 0"), @"");
-        insta::assert_snapshot!(problem("serve.lisen = ''"), @"");
-        insta::assert_snapshot!(problem("serve = 1"), @"");
-        insta::assert_snapshot!(problem("serve.job.directories = 'a'"), @"");
+        insta::assert_snapshot!(problem("serve.listen = 'localhost'"), @r#"host.toml:1: serve.listen should be an address and a port, such as "127.0.0.1:8000""#);
+        insta::assert_snapshot!(problem("serve.max-jobs = 0"), @"host.toml:1: serve.max-jobs should be a number of jobs, from 1 on");
+        insta::assert_snapshot!(problem("serve.lisen = ''"), @r#"host.toml:1: unknown key "serve.lisen"; did you mean "listen"?"#);
+        insta::assert_snapshot!(problem("serve = 1"), @"host.toml:1: serve should be a table");
+        insta::assert_snapshot!(problem("serve.job.directories = 'a'"), @"host.toml:1: serve.job.directories should be a list of paths");
         let short = serve("serve.token = 'short'").unwrap().serve_token();
-        insta::assert_snapshot!(short.unwrap_err().0, @"");
+        insta::assert_snapshot!(short.unwrap_err().0, @"host.toml:1: serve.token should be 16 or more letters, digits and signs without spaces");
         let none = serve("serve.token = '${NO_TOKEN}'").unwrap().serve_token();
-        insta::assert_snapshot!(none.unwrap_err().0, @"");
+        insta::assert_snapshot!(none.unwrap_err().0, @"host.toml:1: serve.token: the environment variable NO_TOKEN is not set");
     }
 }

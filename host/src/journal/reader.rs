@@ -13,7 +13,8 @@ use crate::guest::bindings::events::Envelope;
 const BUSY: Duration = Duration::from_millis(100);
 
 /// How far a sink has come, in events.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[schema(as = Sink)]
 pub struct SinkProgress {
     pub name: String,
     pub delivered: u64,

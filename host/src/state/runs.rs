@@ -277,7 +277,7 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 while !over.load(std::sync::atomic::Ordering::Relaxed) {
-                    state.is_owned(&id);
+                    let _ = state.is_owned(&id);
                 }
             });
             for _ in 0..500 {

@@ -167,7 +167,7 @@ mod tests {
         let shown = Serving::begin(&state).unwrap().show(&serving).unwrap();
         assert_eq!(Serving::find(&state), Some(serving.clone()));
         let refused = Serving::begin(&state).unwrap_err().to_string();
-        insta::assert_snapshot!(refused, @"");
+        insta::assert_snapshot!(refused, @"another `host serve` is at work here: http://127.0.0.1:8000 (process 4711)");
         let mode = |name: &str| {
             let found = std::fs::metadata(state.path().join(name)).unwrap();
             found.permissions().mode() & 0o777

@@ -1,6 +1,9 @@
 //! The state of a run as JSON: `docs/command-line.md`, *host watch*.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::counts::Counts;
 use super::failure::Failure;
@@ -9,23 +12,30 @@ use super::runs::{State, Watched};
 use crate::journal::SinkProgress;
 
 /// A run as it is now.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Run)]
 pub struct Document {
     run: String,
+    /// `running`, `finished`, `lost` or `unreadable`.
     state: &'static str,
     /// Why it cannot be read.
     problem: Option<String>,
+    /// Sinks are getting what they have not got.
     delivering: bool,
+    /// Seconds since the epoch.
     started: Option<f64>,
     rootdir: String,
     args: Vec<String>,
     pytest: String,
+    labels: BTreeMap<String, String>,
     pid: u32,
     dist: Option<String>,
     workers: Vec<String>,
     collected: Option<u64>,
     expected: u64,
     done: u64,
+    /// Tests by verdict.
+    #[schema(value_type = BTreeMap<String, u64>)]
     counts: Counts,
     subtests_failed: u64,
     collect_failures: u64,
@@ -42,13 +52,14 @@ pub struct Document {
     end: Option<End>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct LostWorker {
     worker: String,
     reason: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RunEnd)]
 struct End {
     time: f64,
     exitstatus: Option<i32>,
@@ -57,7 +68,8 @@ struct End {
 }
 
 /// A test that runs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = RunningTest)]
 pub struct TestDocument {
     pub nodeid: String,
     pub attempt: u32,
@@ -80,7 +92,8 @@ impl TestDocument {
 }
 
 /// Something that failed.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = Failure)]
 pub struct FailureDocument {
     pub nodeid: String,
     pub attempt: u32,
@@ -90,6 +103,7 @@ pub struct FailureDocument {
     pub kind: String,
     pub message: String,
     #[serde(skip)]
+    #[schema(ignore)]
     pub words: (&'static str, String, String),
 }
 
@@ -131,6 +145,7 @@ impl Document {
             rootdir: run.rootdir.clone(),
             args: run.args.clone(),
             pytest: run.pytest.clone(),
+            labels: run.labels.clone(),
             pid: run.pid,
             dist: run.dist.clone(),
             workers: run.workers.iter().cloned().collect(),
@@ -185,6 +200,7 @@ mod tests {
         "tests"
       ],
       "pytest": "9.2.0",
+      "labels": {},
       "pid": 4711,
       "dist": "load",
       "workers": [

@@ -1,6 +1,6 @@
 //! What a run has come to so far, made of its events one after another.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::counts::Counts;
 use super::failure::{Failure, Stage};
@@ -37,6 +37,8 @@ pub struct Run {
     pub pytest: String,
     pub pid: u32,
     pub dist: Option<String>,
+    /// What the session says of itself, such as the job that it is.
+    pub labels: BTreeMap<String, String>,
     pub workers: BTreeSet<String>,
     /// Tests announced so far.
     pub announced: u64,
@@ -179,6 +181,7 @@ impl Run {
         self.pytest = session.pytest_version;
         self.pid = session.pid;
         self.dist = session.dist;
+        self.labels = session.labels.into_iter().collect();
     }
 
     fn start(&mut self, worker: Option<String>, nodeid: String, attempt: u32, time: f64) {

@@ -13,6 +13,8 @@ const BATCH: BatchLimit = BatchLimit {
     events: 1000,
     bytes: 8 << 20,
 };
+/// How long reading all of a run may take.
+const REFRESH: Duration = Duration::from_secs(10);
 /// Runs that are over and still shown.
 const ENDED: usize = 20;
 
@@ -92,6 +94,13 @@ impl Watched {
     #[must_use]
     pub fn is_delivering(&self) -> bool {
         self.is_owned && self.state == State::Finished
+    }
+
+    /// Reads all that there is, for whoever wants no notes.
+    pub fn refresh(&mut self, state: &StateFolder) {
+        let patience = Instant::now() + REFRESH;
+        while self.look(state, patience) && Instant::now() < patience {}
+        self.notes.clear();
     }
 
     /// Reads on; answers whether there is more than there was time for.

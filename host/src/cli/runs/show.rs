@@ -252,7 +252,9 @@ mod tests {
             ..Intake::default()
         };
         journal.append(&intake).unwrap();
-        let mut kept = look(&state, &folder.id, 2);
+        let id = folder.id.clone();
+        drop((journal, folder));
+        let mut kept = look(&state, &id, 2);
         kept.bytes = 1 << 20;
         kept.watched.id = "2026-11-21T10-10-42-3f9a".into();
         let shown = anstream::adapter::strip_str(&text(&kept, 0.0)).to_string();

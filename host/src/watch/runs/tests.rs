@@ -27,7 +27,7 @@ fn append(journal: &SqliteJournal, happened: impl IntoIterator<Item = Envelope>,
     journal.append(&intake).unwrap();
 }
 
-/// A run of so many tests; this process has it, so nobody is seen to own it.
+/// A run of so many tests, and who owns it.
 fn kept(state: &StateFolder, tests: usize, closed: bool) -> (RunFolder, SqliteJournal) {
     let folder = state.new_run().unwrap();
     let journal = SqliteJournal::open(&folder.journal()).unwrap();
@@ -80,7 +80,7 @@ fn nothing_is_made_where_no_run_was_kept() {
 fn a_journal_is_read_to_its_end_in_steps() {
     let root = tempfile::tempdir().unwrap();
     let state = StateFolder::make(root.path()).unwrap();
-    let (_folder, journal) = kept(&state, 600, false);
+    let (folder, journal) = kept(&state, 600, false);
     let mut watcher = Watcher::new(root.path(), None);
     assert!(watcher.look(Duration::ZERO), "no time to read anything");
     assert_eq!(watcher.runs()[0].run.done(), 0);
@@ -88,6 +88,9 @@ fn a_journal_is_read_to_its_end_in_steps() {
     assert!(!watcher.look(PLENTY));
     assert_eq!(watcher.runs()[0].run.done(), 600);
     assert_eq!(watcher.runs()[0].run.failures.len(), 60);
+    assert_eq!(watcher.runs()[0].state, State::Running);
+    drop(folder);
+    watcher.look(PLENTY);
     assert_eq!(watcher.runs()[0].state, State::Lost);
     append(&journal, [at(3.0, None, session_end(1))], true);
     watcher.look(PLENTY);
@@ -142,6 +145,7 @@ fn a_journal_of_a_newer_host_is_said_to_be_one() {
     drop(journal);
     let connection = rusqlite::Connection::open(folder.journal()).unwrap();
     connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(folder);
     let mut watcher = Watcher::new(root.path(), None);
     watcher.look(PLENTY);
     let State::Unreadable(reason) = &watcher.runs()[0].state else {
