@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request, State as Of};
 use axum::http::header;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -15,6 +15,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::{Api, Problem};
+use crate::watch::State;
 
 /// Seconds: from what a lookup takes to what a job that only collects does.
 const BUCKETS: [f64; 8] = [0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0];
@@ -66,12 +67,73 @@ impl Metrics {
     }
 }
 
-/// What the host has counted, for Prometheus.
+/// What holds when it is looked at.
+#[derive(Default)]
+struct Now {
+    runs: Family<OfState, Gauge>,
+    tests: Family<OfVerdict, Gauge>,
+    left: Family<OfSink, Gauge>,
+    pauses: Gauge,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfState {
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfVerdict {
+    verdict: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfSink {
+    sink: String,
+}
+
+impl Now {
+    fn of(api: &Api) -> Self {
+        let now = Self::default();
+        for id in api.0.state.runs() {
+            api.0.book.with(&api.0.state, &id, |watched| {
+                let state = watched.state.word();
+                now.runs.get_or_create(&OfState { state }).inc();
+                for sink in watched.sinks.iter().filter(|sink| !sink.closed) {
+                    let sink_name = sink.name.clone();
+                    let left = now.left.get_or_create(&OfSink { sink: sink_name });
+                    left.inc_by(i64::try_from(sink.left).unwrap_or(i64::MAX));
+                }
+                if watched.state == State::Running {
+                    for (_, verdict, count) in watched.run.counts.iter() {
+                        let tests = now.tests.get_or_create(&OfVerdict { verdict });
+                        tests.inc_by(i64::try_from(count).unwrap_or(i64::MAX));
+                    }
+                }
+            });
+        }
+        let open = i64::try_from(api.open().len()).unwrap_or(i64::MAX);
+        now.pauses.set(open);
+        now
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        registry.register("runs", "Runs that are kept, by state", self.runs.clone());
+        let tests = "Tests of the runs under way that are over, by verdict";
+        registry.register("running_tests", tests, self.tests.clone());
+        let left = "Events that a sink has not got, of all runs";
+        registry.register("sink_backlog_events", left, self.left.clone());
+        registry.register("pauses", "Tests that are paused", self.pauses.clone());
+    }
+}
+
+/// What the host has counted, and what holds now, for Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "host",
     responses((status = OK, body = String, content_type = "application/openmetrics-text")))]
-pub async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {
+pub async fn metrics(Of(api): Of<Api>) -> Result<Response, Problem> {
     let mut registry = Registry::with_prefix("pytest_host");
     api.0.metrics.register(&mut registry);
+    let now = api.aside(Now::of).await?;
+    now.register(&mut registry);
     let mut text = String::new();
     encode(&mut text, &registry).map_err(Problem::trouble)?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -79,7 +141,7 @@ pub async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {
 }
 
 /// Counts a request and its answer.
-pub async fn counted(State(api): State<Api>, request: Request, next: Next) -> Response {
+pub async fn counted(Of(api): Of<Api>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let path = request.extensions().get::<MatchedPath>();
     let path = path.map_or("unknown", MatchedPath::as_str).to_owned();
