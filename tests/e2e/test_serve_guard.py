@@ -129,11 +129,11 @@ def test_a_body_is_bounded(serving: Serving) -> None:
 
 
 def test_a_head_is_bounded(serving: Serving) -> None:
-    large = serving.ask("GET", "/healthz", headers={"X-Large": "x" * (80 << 10)})
+    large = serving.ask("GET", "/healthz", headers={"X-Large": "x" * (200 << 10)})
     assert large.status == 431
     many = {f"X-{number}": "1" for number in range(150)}
     assert serving.ask("GET", "/healthz", headers=many).status == 431
-    long = serving.ask("GET", "/healthz?" + "x" * (80 << 10))
+    long = serving.ask("GET", "/healthz?" + "x" * (200 << 10))
     assert long.status in (414, 431)
 
 
@@ -162,6 +162,7 @@ def test_what_is_no_request_is_refused(serving: Serving, text: bytes) -> None:
 
 def test_slow_requests_are_given_up(project: Project) -> None:
     """A head that does not come, a body that does not come, and an idle connection."""
+    project.configure('serve.idle-timeout = "1 s"\n')
     serving = Serving(project)
 
     def connect(text: str) -> socket.socket:

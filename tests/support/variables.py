@@ -27,3 +27,5 @@ EXAMPLES = _keep("PYTEST_HOST_TEST_EXAMPLES")
 MOMENTS = _keep("PYTEST_HOST_TEST_MOMENTS")
 #: How many events go through a core, if more than for CI.
 EVENTS = _keep("PYTEST_HOST_TEST_EVENTS")
+#: The program that makes requests from the API's description.
+SCHEMATHESIS = _keep("PYTEST_HOST_TEST_SCHEMATHESIS")

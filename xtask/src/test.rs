@@ -71,6 +71,36 @@ const PLUGINS: [&[&str]; 3] = [
         "typing-extensions==4.15.0",
     ],
 ];
+/// Sends requests of its own making to the API, by its description; with all that it needs.
+const SCHEMATHESIS: [&str; 27] = [
+    "schemathesis==4.32.5",
+    "anyio==4.16.0",
+    "certifi==2026.10.19.post1",
+    "charset-normalizer==3.5.3",
+    "click==8.5.1",
+    "graphql-core==3.3.2",
+    "harfile==0.6.0",
+    "hypothesis==6.170.17",
+    "hypothesis-graphql==0.13.5",
+    "idna==3.20",
+    "iniconfig==2.3.1",
+    "jsonschema_rs==0.60.3",
+    "markdown-it-py==4.3.0",
+    "MarkupSafe==3.0.4",
+    "mdurl==0.1.2",
+    "packaging==26.4",
+    "pluggy==1.7.0",
+    "Pygments==2.21.0",
+    "pyrate-limiter==4.5.1",
+    "pytest==9.2.0",
+    "PyYAML==6.0.4",
+    "requests==2.34.2",
+    "rich==15.0.0",
+    "sortedcontainers==2.4.0",
+    "typing_extensions==4.16.0",
+    "urllib3==2.8.0",
+    "Werkzeug==3.1.9",
+];
 const TOOLS: [&str; 4] = [
     "ruff==0.17.5",
     "mypy==2.4.1",
@@ -239,12 +269,17 @@ fn end_to_end(workspace: &Workspace, environments: &[Environment], which: &[Stri
     let (newest, others) = environments.split_last().context("no environment")?;
     let others = std::env::join_paths(others.iter().map(|other| other.venv.program("python")))?;
     let hypothesis = newest.venv.aside("hypothesis", &HYPOTHESIS)?;
+    let schemathesis = Venv::prepare(workspace, "schemathesis", &python::usual()?, &SCHEMATHESIS)?;
     pytest(newest)
         .env("PYTHONPATH", hypothesis)
         .args(["-n", "2"])
         .args(which)
         .current_dir(workspace.path("tests"))
         .env("PYTEST_HOST_TEST_PYTHONS", others)
+        .env(
+            "PYTEST_HOST_TEST_SCHEMATHESIS",
+            schemathesis.program("schemathesis"),
+        )
         .env(
             "PYTEST_HOST_TEST_GUESTS",
             workspace.target("guests/fixtures"),

@@ -1,24 +1,21 @@
 //! What a request brings is read before it is looked at: all of it in time, and no more
 //! than there is a use for.
 
-use std::time::Duration;
-
 use axum::body::{Body, to_bytes};
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::LengthLimitError;
 
-use super::Problem;
+use super::{Api, Problem};
 
 /// Bytes of a request's body.
 pub const LARGEST: usize = 1 << 20;
-/// For all of it to arrive.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Lets requests through whose body has arrived.
-pub async fn bounded(request: Request, next: Next) -> Response {
+pub async fn bounded(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let patience = api.0.patience;
     let (parts, body) = request.into_parts();
     let told = parts
         .headers
@@ -27,7 +24,7 @@ pub async fn bounded(request: Request, next: Next) -> Response {
     if told.is_some_and(|told| told > LARGEST) {
         return too_large();
     }
-    match tokio::time::timeout(PATIENCE, to_bytes(body, LARGEST)).await {
+    match tokio::time::timeout(patience, to_bytes(body, LARGEST)).await {
         Ok(Ok(bytes)) => {
             let request = Request::from_parts(parts, Body::from(bytes));
             next.run(request).await
@@ -38,7 +35,7 @@ pub async fn bounded(request: Request, next: Next) -> Response {
         }
         Err(_) => Problem::new(
             StatusCode::REQUEST_TIMEOUT,
-            format!("The body should arrive within {} s", PATIENCE.as_secs()),
+            format!("The body should arrive within {} s", patience.as_secs_f64()),
         )
         .into_response(),
     }

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper::server::conn::http1::{self, UpgradeableConnection};
+use hyper::service::HttpService;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use super::{Api, Peer};
@@ -31,11 +33,13 @@ pub struct Bounds {
     pub ending: Duration,
 }
 
-impl Default for Bounds {
-    fn default() -> Self {
+impl Bounds {
+    /// As they are documented, with `head` for a request's head.
+    #[must_use]
+    pub fn within(head: Duration) -> Self {
         Self {
             connections: 1024,
-            head: Duration::from_secs(30),
+            head,
             head_bytes: 64 << 10,
             headers: 100,
             ending: Duration::from_secs(5),
@@ -48,7 +52,7 @@ pub async fn serve(api: Api, listener: TcpListener, bounds: Bounds, end: impl Fu
     let router = api.router();
     let builder = builder(bounds);
     let places = Arc::new(Semaphore::new(bounds.connections));
-    let graceful = GracefulShutdown::new();
+    let (ending, under_way) = (CancellationToken::new(), TaskTracker::new());
     let mut end = std::pin::pin!(end);
     loop {
         let accepted = async {
@@ -70,20 +74,19 @@ pub async fn serve(api: Api, listener: TcpListener, bounds: Bounds, end: impl Fu
             },
         };
         let _ = stream.set_nodelay(true);
-        let router = router
-            .clone()
-            .map_request(move |request: Request<Incoming>| {
-                let mut request = request.map(axum::body::Body::new);
-                request.extensions_mut().insert(Peer(peer));
-                request
-            });
+        let router = router.clone().map_request(move |request: Request<Incoming>| {
+            let mut request = request.map(axum::body::Body::new);
+            request.extensions_mut().insert(Peer(peer));
+            request
+        });
         let service = TowerToHyperService::new(router);
-        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-        let connection = graceful.watch(connection.into_owned());
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        let connection = connection.with_upgrades();
         let connections = api.0.metrics.connections.clone();
         connections.inc();
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
+        let ending = ending.clone();
+        under_way.spawn(async move {
+            if let Err(error) = attend(connection, ending).await {
                 tracing::debug!(%peer, "a connection ended: {error}");
             }
             connections.dec();
@@ -91,17 +94,32 @@ pub async fn serve(api: Api, listener: TcpListener, bounds: Bounds, end: impl Fu
         });
     }
     drop(listener);
-    tokio::select! {
-        () = graceful.shutdown() => {}
-        () = tokio::time::sleep(bounds.ending) => {}
-    }
+    ending.cancel();
+    under_way.close();
+    let _ = tokio::time::timeout(bounds.ending, under_way.wait()).await;
 }
 
-/// One protocol alone: browsers speak HTTP/2 only where there is TLS.
-fn builder(bounds: Bounds) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
+/// One request after another; the one that is under way is the last once `ending` is said.
+async fn attend<S>(
+    connection: UpgradeableConnection<TokioIo<TcpStream>, S>,
+    ending: CancellationToken,
+) -> hyper::Result<()>
+where
+    S: HttpService<Incoming, ResBody = axum::body::Body>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        ended = &mut connection => return ended,
+        () = ending.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
+}
+
+/// One version of the protocol alone: browsers speak another only where there is TLS.
+fn builder(bounds: Bounds) -> http1::Builder {
+    let mut builder = http1::Builder::new();
     builder
-        .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(bounds.head)
         .max_headers(bounds.headers)

@@ -7,8 +7,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -141,6 +141,23 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
             Invalid::one("value_error", vec!["query".into()], problem).into_response()
         })?;
         Ok(Self(asked))
+    }
+}
+
+/// A number from 1 to `MOST`: how many there may be on a page.
+///
+/// # Errors
+///
+/// Any other number.
+pub fn page<'a, const MOST: usize, D: Deserializer<'a>>(
+    deserializer: D,
+) -> Result<Option<usize>, D::Error> {
+    let number = Option::<usize>::deserialize(deserializer)?;
+    match number {
+        Some(number) if !(1..=MOST).contains(&number) => Err(serde::de::Error::custom(format!(
+            "should be a number from 1 to {MOST}"
+        ))),
+        number => Ok(number),
     }
 }
 

@@ -14,6 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::error::Detail;
 use super::{Api, Problem};
 use crate::watch::State;
 
@@ -128,7 +129,8 @@ impl Now {
 
 /// What the host has counted, and what holds now, for Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "host",
-    responses((status = OK, body = String, content_type = "application/openmetrics-text")))]
+    responses((status = OK, body = String, content_type = "application/openmetrics-text"),
+    (status = UNAUTHORIZED, body = Detail)))]
 pub async fn metrics(Of(api): Of<Api>) -> Result<Response, Problem> {
     let mut registry = Registry::with_prefix("pytest_host");
     api.0.metrics.register(&mut registry);

@@ -17,9 +17,10 @@ mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -43,6 +44,7 @@ struct Inner {
     state: StateFolder,
     access: Access,
     names: Names,
+    patience: Duration,
     rates: Rates,
     metrics: Metrics,
     book: Book,
@@ -56,6 +58,8 @@ pub struct Parts {
     pub hosts: Vec<String>,
     /// See `[serve]`: `origins`.
     pub origins: Vec<String>,
+    /// For a request's body to arrive.
+    pub patience: Duration,
 }
 
 impl Api {
@@ -65,6 +69,7 @@ impl Api {
             state: parts.state,
             access: parts.access,
             names: Names::new(parts.hosts, parts.origins),
+            patience: parts.patience,
             rates: Rates::default(),
             metrics: Metrics::default(),
             book: Book::default(),
@@ -85,7 +90,7 @@ impl Api {
             .merge(closed)
             .fallback(error::not_found)
             .method_not_allowed_fallback(error::method_not_allowed)
-            .layer(from_fn(body::bounded))
+            .layer(from_fn_with_state(self.clone(), body::bounded))
             .layer(self.0.names.cross_origin())
             .layer(from_fn_with_state(self.clone(), same_site::required))
             .layer(from_fn_with_state(self.clone(), rate::limited))

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::error::Detail;
-use super::input::Asked;
+use super::input::{Asked, page};
 use super::{Api, Invalid, Problem};
 use crate::clock;
 use crate::journal::SinkProgress;
@@ -22,11 +22,13 @@ const LARGEST_PAGE: usize = 100;
 #[serde(deny_unknown_fields)]
 pub struct Which {
     /// Only those in this state.
+    #[param(inline)]
     state: Option<StateWord>,
     /// Only those that are older than the run of this name, which the answer before has as `next`.
     before: Option<String>,
     /// How many to look at, 1 to 100; 20 by default.
     #[param(minimum = 1, maximum = 100)]
+    #[serde(default, deserialize_with = "page::<LARGEST_PAGE, _>")]
     limit: Option<usize>,
 }
 
@@ -152,7 +154,7 @@ impl Api {
     fn list_runs(&self, which: &Which) -> Runs {
         let ids = self.0.state.runs();
         self.0.book.keep(&ids);
-        let limit = which.limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
+        let limit = which.limit.unwrap_or(PAGE);
         let older = |id: &&String| which.before.as_ref().is_none_or(|before| *id < before);
         let mut older = ids.iter().rev().filter(older);
         let now = clock::now();

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::error::Detail;
-use super::input::Asked;
+use super::input::{Asked, page};
 use super::{Api, Invalid, Problem};
 use crate::guest::bindings::events::{Envelope, Event, Failure, Outcome, Phase};
 use crate::journal::{JournalError, JournalReader};
@@ -34,6 +34,7 @@ pub struct Which {
     from: usize,
     /// How many, 1 to 1000; 100 by default.
     #[param(minimum = 1, maximum = 1000)]
+    #[serde(deserialize_with = "page::<LARGEST_PAGE, _>")]
     limit: Option<usize>,
 }
 
@@ -232,7 +233,7 @@ impl Table {
                 .is_none_or(|outcomes| outcomes.contains(&test.outcome))
                 && text.as_ref().is_none_or(|text| test.has(text))
         };
-        let limit = which.limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
+        let limit = which.limit.unwrap_or(PAGE);
         let fitting: Vec<&TestOfRun> = self.tests.iter().filter(fits).collect();
         let total = fitting.len();
         let tests = fitting.into_iter().skip(which.from).take(limit).cloned();

@@ -21,7 +21,7 @@ use crate::state::{Serving, StateFolder};
 Examples:
   host serve
   host serve --listen 127.0.0.1:9000 --token-file /run/secrets/host-token
-  pytest --sinks-host \"$(host serve --where address)\" tests/
+  pytest --sinks-host=\"$(host serve --where address)\" tests/
 
 The API is described at /api/openapi.json. Everything but /healthz needs the token:
   curl -H \"Authorization: Bearer $(host serve --where token)\" \"$(host serve --where url)/api/runs\"")]
@@ -151,6 +151,7 @@ async fn stay(
         },
         hosts: config.serve.hosts.clone(),
         origins: config.serve.origins.clone(),
+        patience: config.serve.idle_timeout,
     });
     say(&url, core.address(), &state, token.is_some(), listen);
     let end = async {
@@ -158,7 +159,7 @@ async fn stay(
         futures_util::future::select_all(waits).await;
         eprintln!("host: ending");
     };
-    serve(api, listener, Bounds::default(), end).await;
+    serve(api, listener, Bounds::within(config.serve.idle_timeout), end).await;
     core.end().await;
     drop(shown);
     Ok(ExitCode::SUCCESS)
@@ -176,7 +177,7 @@ fn say(
         state.path().display()
     );
     eprintln!(
-        "host: attach a run with  pytest --sinks-host {}",
+        "host: attach a run with  pytest --sinks-host={}",
         address.display()
     );
     if has_token {

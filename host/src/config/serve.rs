@@ -13,11 +13,12 @@ use super::{Assignment, BadInput, Config, Origin, nearest, table};
 use crate::secrets;
 
 /// Keys of the table.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "listen",
     "token",
     "hosts",
     "origins",
+    "idle-timeout",
     "max-jobs",
     "stop-grace",
     "job-output",
@@ -39,6 +40,8 @@ pub struct Serve {
     pub hosts: Vec<String>,
     /// Origins of web pages of others that may use the API, such as `https://ci.example.org`.
     pub origins: Vec<String>,
+    /// How long a connection may be idle, and a request may take to arrive.
+    pub idle_timeout: Duration,
     /// How many jobs run at once; none is one a processor.
     pub max_jobs: Option<usize>,
     /// How long a job has to end after SIGINT, and again after SIGTERM.
@@ -81,6 +84,7 @@ impl Default for Serve {
             token: None,
             hosts: Vec::new(),
             origins: Vec::new(),
+            idle_timeout: Duration::from_secs(30),
             max_jobs: None,
             stop_grace: Duration::from_secs(10),
             job_output: 16 << 20,
@@ -129,6 +133,9 @@ impl Serve {
             ["origins"] => {
                 self.origins = texts(value)
                     .ok_or_else(|| wrong("a list such as [\"https://ci.example.org\"]"))?;
+            }
+            ["idle-timeout"] => {
+                self.idle_timeout = table::time(value).map_err(wrong)?;
             }
             ["max-jobs"] => {
                 self.max_jobs =
