@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 from support import variables
@@ -26,6 +27,7 @@ def test_the_api_is_as_it_is_described(project: Project) -> None:
             "--seed=1",
         ],
         cwd=project.folder,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         capture_output=True,
         text=True,
         check=False,
