@@ -9,6 +9,7 @@ pub mod core;
 pub mod dispatch;
 pub mod guest;
 pub mod intake;
+pub mod job;
 pub mod journal;
 pub mod pause;
 pub mod protocol;

@@ -6,6 +6,7 @@ mod delivery;
 mod doctor;
 mod drain;
 mod init;
+mod job_shim;
 mod pause;
 mod python;
 mod replay;
@@ -68,6 +69,8 @@ enum Command {
     Init(init::Args),
     #[command(hide = true)]
     Core(core::Args),
+    #[command(hide = true)]
+    JobShim(job_shim::Args),
 }
 
 /// Runs the command that the arguments name.
@@ -85,6 +88,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Core(args) => core::run(&args),
+        Command::JobShim(args) => job_shim::run(&args),
     };
     match result {
         Ok(code) => code,
