@@ -8,7 +8,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Api, metrics, pauses, runs, tests};
+use super::{Api, jobs, metrics, pauses, runs, tests};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -20,6 +20,7 @@ use super::{Api, metrics, pauses, runs, tests};
         (name = "host", description = "The host itself"),
         (name = "runs", description = "Runs that are under way, and those that are kept"),
         (name = "pauses", description = "Tests that wait for somebody's answer"),
+        (name = "jobs", description = "pytest runs that are started, watched and stopped from outside"),
     ),
     modifiers(&Bearer),
     security(("token" = [])),
@@ -49,6 +50,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(pauses::resume))
         .routes(routes!(pauses::extend))
         .routes(routes!(pauses::abort))
+        .merge(jobs::routes())
 }
 
 /// The document.

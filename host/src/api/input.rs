@@ -31,12 +31,18 @@ pub struct Invalid {
 /// One thing that is wrong.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Wrong {
-    /// `missing`, `json_invalid` or `value_error`.
+    /// `missing`, `json_invalid`, `value_error` or what pydantic calls it.
     pub r#type: &'static str,
     /// Where: `body`, `query` or `path`, and the way to it from there.
     pub loc: Vec<Step>,
     /// In one line.
     pub msg: String,
+    /// What was found there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<Value>,
+    /// More, for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ctx: Option<Value>,
 }
 
 /// A key, or a position.
@@ -53,6 +59,20 @@ impl From<&str> for Step {
     }
 }
 
+impl From<usize> for Step {
+    fn from(position: usize) -> Self {
+        Self::At(position)
+    }
+}
+
+impl From<Wrong> for Invalid {
+    fn from(wrong: Wrong) -> Self {
+        Self {
+            detail: vec![wrong],
+        }
+    }
+}
+
 impl Invalid {
     pub fn one(kind: &'static str, loc: Vec<Step>, msg: impl Into<String>) -> Self {
         let msg = msg.into();
@@ -61,6 +81,8 @@ impl Invalid {
                 r#type: kind,
                 loc,
                 msg,
+                input: None,
+                ctx: None,
             }],
         }
     }
@@ -78,8 +100,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Input<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
         // Forms, which pages of others can send, have other types.
         if !is_json(request.headers()) {
-            let should = "The header Content-Type should be: application/json";
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, should).into_response());
+            return Err(not_json().into_response());
         }
         let bytes = Bytes::from_request(request, state)
             .await
@@ -88,7 +109,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Input<T> {
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+pub fn not_json() -> Problem {
+    let should = "The header Content-Type should be: application/json";
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, should)
+}
+
+pub fn is_json(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim();

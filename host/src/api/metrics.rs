@@ -42,6 +42,11 @@ struct Asked {
     path: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Jobs {
+    phase: &'static str,
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         Self {
@@ -127,6 +132,16 @@ impl Now {
     }
 }
 
+/// As they are at this moment.
+fn register_jobs(registry: &mut Registry, (running, waiting): (usize, usize)) {
+    let jobs = Family::<Jobs, Gauge>::default();
+    for (phase, count) in [("running", running), ("waiting", waiting)] {
+        let gauge = jobs.get_or_create(&Jobs { phase });
+        gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+    registry.register("jobs", "Jobs that have not ended", jobs);
+}
+
 /// What the host has counted, and what holds now, for Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "host",
     responses((status = OK, body = String, content_type = "application/openmetrics-text"),
@@ -136,6 +151,7 @@ pub async fn metrics(Of(api): Of<Api>) -> Result<Response, Problem> {
     api.0.metrics.register(&mut registry);
     let now = api.aside(Now::of).await?;
     now.register(&mut registry);
+    register_jobs(&mut registry, api.0.jobs.load());
     let mut text = String::new();
     encode(&mut text, &registry).map_err(Problem::trouble)?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -8,6 +8,7 @@ mod document;
 mod error;
 mod health;
 mod input;
+mod jobs;
 mod metrics;
 mod pauses;
 mod rate;
@@ -28,8 +29,9 @@ use utoipa_axum::routes;
 pub use access::{Access, Token};
 pub use connections::{Bounds, serve};
 pub use error::Problem;
-pub use input::{Asked, Input, Invalid};
+pub use input::{Asked, Input, Invalid, Step, Wrong};
 
+use crate::job::Jobs;
 use crate::state::StateFolder;
 use book::Book;
 use metrics::Metrics;
@@ -48,6 +50,7 @@ struct Inner {
     rates: Rates,
     metrics: Metrics,
     book: Book,
+    jobs: Jobs,
 }
 
 /// What an [`Api`] is made of.
@@ -60,6 +63,7 @@ pub struct Parts {
     pub origins: Vec<String>,
     /// For a request's body to arrive.
     pub patience: Duration,
+    pub jobs: Jobs,
 }
 
 impl Api {
@@ -73,6 +77,7 @@ impl Api {
             rates: Rates::default(),
             metrics: Metrics::default(),
             book: Book::default(),
+            jobs: parts.jobs,
         }))
     }
 

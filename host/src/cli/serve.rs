@@ -2,17 +2,19 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::context;
+use super::{context, python};
 use crate::api::{Access, Api, Bounds, Parts, Token, serve};
 use crate::config::{BadInput, Config};
 use crate::core::Staying;
+use crate::job::{Allow, Jobs, Settings};
 use crate::state::{Serving, StateFolder};
 
 /// Stay up: runs that attach, and the HTTP API.
@@ -32,6 +34,15 @@ pub struct Args {
     /// The file that has the token, over `serve.token`; by default one is made and kept in .pytest_host
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// How many jobs run at once, over `serve.max-jobs` [default: one a processor, at least 2]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    max_jobs: Option<u16>,
+    /// How long a job has to end after SIGINT, and again after SIGTERM, over `serve.stop-grace`
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    stop_grace: Option<Duration>,
+    /// The Python that jobs run with [default: the active environment's]
+    #[arg(long, value_name = "PYTHON", env = "PYTEST_HOST_PYTHON")]
+    python: Option<PathBuf>,
     /// Let everybody on this machine start programs as you, without a token: whoever reaches
     /// the port can run any code
     #[arg(long)]
@@ -66,11 +77,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(listen) = args.listen {
         config.serve.listen = listen;
     }
+    let serve = &mut config.serve;
+    serve.max_jobs = args.max_jobs.map(usize::from).or(serve.max_jobs);
+    serve.stop_grace = args.stop_grace.unwrap_or(serve.stop_grace);
     let access = access(args, &config, &state)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let code = runtime.block_on(stay(config, state, access));
+    let code = runtime.block_on(stay(config, state, access, interpreter(args, &directory)));
     // A thread may be inside a guest.
     runtime.shutdown_background();
     code
@@ -121,6 +135,7 @@ async fn stay(
     config: Config,
     state: StateFolder,
     token: Option<String>,
+    interpreter: PathBuf,
 ) -> anyhow::Result<ExitCode> {
     let mut ends = [
         SignalKind::interrupt(),
@@ -137,6 +152,8 @@ async fn stay(
         .map_err(|error| BadInput(format!("cannot listen at {listen}: {error}")))?;
     let url = format!("http://{}", listener.local_addr()?);
     let core = Staying::start(config.clone(), state.clone()).await?;
+    let settings = job_settings(&config, &state, interpreter, core.address())?;
+    let jobs = Jobs::open(settings).context("no jobs can be run")?;
     let shown = alone.show(&Serving {
         url: url.clone(),
         token: token.clone(),
@@ -152,6 +169,7 @@ async fn stay(
         hosts: config.serve.hosts.clone(),
         origins: config.serve.origins.clone(),
         patience: config.serve.idle_timeout,
+        jobs,
     });
     say(&url, core.address(), &state, token.is_some(), listen);
     let end = async {
@@ -165,13 +183,47 @@ async fn stay(
     Ok(ExitCode::SUCCESS)
 }
 
-fn say(
-    url: &str,
-    address: &std::path::Path,
+/// Where there is none, each job says so.
+fn interpreter(args: &Args, directory: &Path) -> PathBuf {
+    let choice = python::Choice {
+        python: args.python.clone(),
+        runner: None,
+    };
+    let found = choice.interpreter().unwrap_or_else(|_| "python3".into());
+    // A bare name is looked up in the path.
+    match found.components().count() {
+        1 => found,
+        _ => directory.join(found),
+    }
+}
+
+fn job_settings(
+    config: &Config,
     state: &StateFolder,
-    has_token: bool,
-    listen: SocketAddr,
-) {
+    interpreter: PathBuf,
+    address: &Path,
+) -> anyhow::Result<Settings> {
+    let serve = &config.serve;
+    let program = std::env::current_exe().context("this program cannot be found again")?;
+    Ok(Settings {
+        folder: state.path().join("jobs"),
+        shim: vec![program.into(), "job-shim".into()],
+        directory: config.directory.clone(),
+        interpreter,
+        address: address.to_owned(),
+        max_jobs: serve.max_jobs.unwrap_or_else(Settings::default_max_jobs),
+        keep_jobs: serve.keep_jobs,
+        stop_grace: serve.stop_grace,
+        output: serve.job_output,
+        allow: Allow {
+            directories: serve.job.directories.clone(),
+            environment: serve.job.environment.clone(),
+            interpreters: serve.job.interpreters.clone(),
+        },
+    })
+}
+
+fn say(url: &str, address: &Path, state: &StateFolder, has_token: bool, listen: SocketAddr) {
     eprintln!(
         "host: serving at {url}, for runs in {}",
         state.path().display()

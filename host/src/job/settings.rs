@@ -31,13 +31,6 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// `--stop-grace` where nobody sets it.
-    pub const STOP_GRACE: Duration = Duration::from_secs(5);
-    /// `job.output` where nobody sets it.
-    pub const OUTPUT: u64 = 16 << 20;
-    /// `keep-jobs` where nobody sets it.
-    pub const KEEP_JOBS: usize = 100;
-
     /// `--max-jobs` where nobody sets it: one for each CPU, and at least 2, so that a
     /// job that hangs does not keep all others waiting.
     #[must_use]

@@ -12,6 +12,8 @@ use tokio::sync::broadcast::Receiver;
 
 use super::*;
 
+/// What is kept of a job's output.
+const OUTPUT: u64 = 16 << 20;
 /// Guards a hang.
 const LONG: Duration = Duration::from_secs(60);
 
@@ -46,9 +48,9 @@ impl Bench {
             interpreter: fixtures.join("any-program").canonicalize().unwrap(),
             address: folder.path().join("address"),
             max_jobs: 2,
-            keep_jobs: Settings::KEEP_JOBS,
+            keep_jobs: 100,
             stop_grace: Duration::from_millis(300),
-            output: Settings::OUTPUT,
+            output: OUTPUT,
             allow: Allow::default(),
         };
         Self {

@@ -89,12 +89,9 @@ async fn two_hundred_megabytes_are_cut() {
         left_out += chunk.left_out;
     }
     assert_eq!(kept + left_out, 200_000_011);
-    assert!(
-        kept <= Settings::OUTPUT && kept > Settings::OUTPUT * 3 / 4,
-        "{kept}"
-    );
+    assert!(kept <= OUTPUT && kept > OUTPUT * 3 / 4, "{kept}");
     let disk = crate::state::prune::bytes_of(&bench.settings.folder);
-    assert!(disk < Settings::OUTPUT + (64 << 10), "{disk}");
+    assert!(disk < OUTPUT + (64 << 10), "{disk}");
 }
 
 #[tokio::test]
