@@ -6,6 +6,7 @@ mod delivery;
 mod doctor;
 mod drain;
 mod init;
+mod job;
 mod job_shim;
 mod pause;
 mod python;
@@ -54,6 +55,9 @@ enum Command {
     Serve(serve::Args),
     /// Watch runs from another terminal
     Watch(watch::Args),
+    /// Start, watch and stop pytest runs of a `host serve`
+    #[command(subcommand)]
+    Job(job::Command),
     /// Look into paused tests, and let them go on
     #[command(subcommand)]
     Pause(pause::Command),
@@ -82,6 +86,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Watch(args) => watch::run(&args),
+        Command::Job(command) => job::run(&command),
         Command::Pause(command) => pause::run(&command),
         Command::Runs(command) => runs::run(&command),
         Command::Sink(command) => sink::run(&command),

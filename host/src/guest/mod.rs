@@ -19,4 +19,4 @@ mod proxy;
 mod resolver;
 pub mod sink;
 pub mod store;
-mod trust;
+pub mod trust;
