@@ -78,6 +78,7 @@ def test_warnings(pytester: pytest.Pytester, core: Core, report: Run) -> None:
             "line": 2,
             "stage": "collect",
             "nodeid": None,
+            "code": 'warnings.warn("while collecting")',
         },
         {
             "k": "warning",
@@ -87,6 +88,7 @@ def test_warnings(pytester: pytest.Pytester, core: Core, report: Run) -> None:
             "line": 5,
             "stage": "runtest",
             "nodeid": "test_warnings.py::test_a",
+            "code": 'warnings.warn("while running", DeprecationWarning)',
         },
     ]
 

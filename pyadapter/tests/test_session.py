@@ -44,7 +44,7 @@ def test_session_frames(pytester: pytest.Pytester, core: Core, report: Run) -> N
         "python_prefixes": [sys.prefix, sys.base_prefix],
         "pid": pid,
         "dist": None,
-        "labels": [],
+        "labels": [["target", "."], ["utc-offset", str(time.localtime().tm_gmtoff)]],
     }
     assert finish.pop("t") >= first["t"]
     assert finish == {"k": "finish", "exitstatus": 0, "reason": None}

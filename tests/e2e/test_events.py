@@ -112,7 +112,7 @@ def test_session_started(
         "hostname": platform.node(),
         "pid": running.pid,
         "dist": None,
-        "labels": [],
+        "labels": [["target", "sub"], ["utc-offset", str(time.localtime().tm_gmtoff)]],
     }
     assert events[0].worker is None
 
@@ -224,6 +224,7 @@ def test_warnings(made: Project, events: list[Event]) -> None:
             "path": str(folder / "conftest.py"),
             "line": 6,
             "nodeid": None,
+            "code": 'config.issue_config_time_warning(UserWarning("at configure"), stacklevel=2)',
         },
         "collect": {
             "category": "DeprecationWarning",
@@ -231,6 +232,7 @@ def test_warnings(made: Project, events: list[Event]) -> None:
             "path": str(folder / "test_a.py"),
             "line": 4,
             "nodeid": None,
+            "code": 'warnings.warn("at import", DeprecationWarning)',
         },
         "runtest": {
             "category": "UserWarning",
@@ -238,6 +240,7 @@ def test_warnings(made: Project, events: list[Event]) -> None:
             "path": str(folder / "test_a.py"),
             "line": 18,
             "nodeid": "sub/test_a.py::test_warns",
+            "code": 'def test_warns(): warnings.warn("in a test")',
         },
     }
 

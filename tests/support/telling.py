@@ -103,6 +103,7 @@ def of_notice(notice: Notice, limit: int) -> Told:
             "line": 3,
             "stage": notice.stage,
             "nodeid": clean(notice.nodeid) or None,
+            "code": None,
         }
     if notice.kind == "collect-skipped":
         return notice.kind, [clean(notice.nodeid), note(notice.text, limit)]

@@ -252,6 +252,7 @@ impl Normaliser {
                 line,
                 stage,
                 nodeid,
+                code,
             } => {
                 say(
                     t,
@@ -262,6 +263,7 @@ impl Normaliser {
                         line,
                         stage,
                         nodeid,
+                        code,
                     }),
                 );
             }

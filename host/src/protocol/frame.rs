@@ -79,6 +79,8 @@ pub enum Frame {
         stage: String,
         #[serde(default)]
         nodeid: Option<String>,
+        #[serde(default)]
+        code: Option<String>,
     },
     Interrupted {
         t: f64,

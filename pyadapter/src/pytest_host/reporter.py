@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -14,6 +15,16 @@ from .attempts import Attempt
 from .items import CHUNK, Collection, group_of, loadgroup, plain_nodeid
 from .redaction import Redactor
 from .segment import Segments
+
+
+def _code(warning: warnings.WarningMessage) -> str:
+    """The line that a warning points to, as Python shows it."""
+    if warning.line is not None:
+        return warning.line.strip()
+    try:
+        return linecache.getline(warning.filename, warning.lineno).strip()
+    except Exception:  # it looks at files, which a test may have faked
+        return ""
 
 
 class Reporter:
@@ -117,6 +128,7 @@ class Reporter:
                 line=warning_message.lineno,
                 stage=when,
                 nodeid=redactor.identity(self._plain.get(nodeid, nodeid)) or None,
+                code=redactor.cut_note(code) if (code := _code(warning_message)) else None,
             )
         except Exception as error:
             self._broken(error)

@@ -41,6 +41,16 @@ _NAME = "pytest_host_reporter"
 JOB_VARIABLE = "PYTEST_HOST_JOB"
 
 
+def _target(config: pytest.Config, arg: str) -> str:
+    """The file or folder of an argument, below the root directory where it is there."""
+    path = config.invocation_params.dir / arg.partition("::")[0]
+    with contextlib.suppress(OSError, RuntimeError, ValueError):
+        path = path.resolve()
+    if path.is_relative_to(config.rootpath):
+        path = path.relative_to(config.rootpath)
+    return path.as_posix()
+
+
 class Session:
     """One reported run."""
 
@@ -166,6 +176,13 @@ class Session:
             )
         config.pluginmanager.register(self._reporter, _NAME)
 
+    def _labels(self) -> list[tuple[str, str]]:
+        """Facts of the session that have no field of their own."""
+        config = self._config
+        targets = [("target", _target(config, str(arg))) for arg in config.args]
+        offset = ("utc-offset", str(time.localtime().tm_gmtoff))
+        return [*self._job().items(), *targets, offset]
+
     def _write_job(self) -> None:
         """At once, so that whoever started this run can follow it."""
         if self._request.job is None:
@@ -208,7 +225,7 @@ class Session:
                 "hostname": redactor.text(platform.node()),
                 "pid": os.getpid(),
                 "dist": None if dist == "no" else dist,
-                "labels": list(self._job().items()),
+                "labels": [[name, redactor.identity(text)] for name, text in self._labels()],
             },
         }
 
