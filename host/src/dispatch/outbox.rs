@@ -253,6 +253,7 @@ pub(super) fn key(event: &Envelope) -> Option<String> {
         Event::TestStarted((nodeid, _)) => nodeid,
         Event::PhaseFinished(report) => &report.nodeid,
         Event::TestFinished(end) => &end.nodeid,
+        Event::Warning(warning) => warning.nodeid.as_ref()?,
         _ => return None,
     };
     // Under `--dist each` every worker runs the same test.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::config::{Config, Request};
 use crate::dispatch::put_back;
-use crate::guest::bindings::events::SessionEnd;
+use crate::guest::bindings::events::{SessionEnd, Warning};
 use crate::journal::{Draft, Intake, SqliteJournal};
 
 struct Desk {
@@ -87,6 +87,34 @@ fn other_tests_go_on_while_one_waits() {
     assert_eq!(desk.step(10.0, &[]), [3]);
     assert_eq!(desk.step(10.0, &[]), [5]);
     assert_eq!(desk.outbox.waiting(), 0);
+}
+
+#[test]
+fn a_warning_in_a_test_waits_behind_it() {
+    let mut desk = Desk::new(&["a"]);
+    assert_eq!(desk.step(0.0, &[(1, retry())]), [1]);
+    let warnings = [Some("a"), None].map(|nodeid| Draft {
+        time: 0.0,
+        worker: None,
+        event: Event::Warning(Warning {
+            category: "UserWarning".into(),
+            message: "careful".into(),
+            path: "a.py".into(),
+            line: 1,
+            stage: "runtest".into(),
+            nodeid: nodeid.map(str::to_owned),
+            code: None,
+        }),
+    });
+    desk.journal
+        .append(&Intake {
+            drafts: warnings.to_vec(),
+            ..Intake::default()
+        })
+        .unwrap();
+    assert_eq!(desk.step(0.5, &[]), [3]);
+    assert_eq!(desk.step(10.0, &[]), [1]);
+    assert_eq!(desk.step(10.0, &[]), [2]);
 }
 
 #[test]
