@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::Refusal;
 pub use crate::bindings::pytest_host::sinks::http::{Error, Request, Response, send};
+pub(crate) use endpoint::authority_of;
 pub use endpoint::{Endpoint, MAX_CONCURRENCY, authority, default_concurrency, default_timeout};
 
 /// How long to wait where the server does not say; the host lets it grow.

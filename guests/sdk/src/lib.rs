@@ -45,7 +45,7 @@
 //!
 //! Build it as a `cdylib` for `wasm32-wasip2`. Everything here compiles natively as well, so that a guest's
 //! logic is tested with plain `cargo test`; only the calls that reach the host ([`log`], [`state`],
-//! [`http::send`]) need one, and panic without.
+//! [`http::send`], [`websocket::send`], [`topics`]) need one, and panic without.
 
 pub mod captured;
 pub mod delivery;
@@ -57,6 +57,7 @@ pub mod samples;
 mod settings;
 mod sink;
 pub mod state;
+pub mod websocket;
 
 /// The contract's types, generated from `wit/`.
 pub mod bindings {

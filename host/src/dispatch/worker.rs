@@ -361,6 +361,7 @@ impl Worker {
         if let Some(problem) = &failed {
             tracing::warn!(sink = %self.sink.spec.name, "{problem}");
         }
+        desk.instance.hang_up().await;
         let problem = failed.or_else(|| self.standing.borrow().error.clone());
         let progress = Progress {
             closed: true,

@@ -11,12 +11,13 @@ wasmtime::component::bindgen!({
     imports: {
         "pytest-host:sinks/http.send": async,
         "pytest-host:sinks/state.set": trappable,
+        "pytest-host:sinks/websocket.send": async,
     },
     exports: { default: async },
     additional_derives: [PartialEq, serde::Serialize, serde::Deserialize],
 });
 
-pub use self::pytest_host::sinks::{events, http, log, state, topics};
+pub use self::pytest_host::sinks::{events, http, log, state, topics, websocket};
 pub use exports::pytest_host::sinks::sink as exported;
 
 /// World `pause-policy-guest`, with the types of the other.

@@ -94,7 +94,7 @@ impl HttpClient {
 }
 
 /// The last cause of an error: hyper's own texts end where it gets interesting.
-fn innermost(error: &(dyn std::error::Error + 'static)) -> SendError {
+pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> SendError {
     let mut last = error;
     while let Some(source) = inner(last) {
         last = source;

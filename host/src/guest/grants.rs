@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `https://hooks.slack.com` | that scheme and host, on the scheme's own port |
 //! | `http://127.0.0.1:7777` | that scheme, host and port |
+//! | `ws://127.0.0.1:8000`, `wss://live.example.com` | the same, for WebSockets |
 //! | `https://*.example.com` | any host below `example.com`, not `example.com` itself |
 //!
 //! An empty list denies all. A path, query or user in a grant is refused: it
@@ -31,7 +32,7 @@ use url::{Host, Url};
 
 use super::address::plain;
 
-/// One authority that a sink may send HTTP requests to.
+/// One authority that a sink may send HTTP requests to, or open WebSockets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpGrant {
     scheme: String,
@@ -48,7 +49,7 @@ enum HostPattern {
 
 /// Why a text is not an HTTP grant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not scheme://host or scheme://host:port with http or https")]
+#[error("{0:?} is not scheme://host or scheme://host:port with http, https, ws or wss")]
 pub struct BadHttpGrant(String);
 
 /// How a host is granted, and so at which addresses it may be.
@@ -131,7 +132,7 @@ impl FromStr for HttpGrant {
             None => (false, rest),
         };
         let url = Url::parse(&format!("{scheme}://{rest}")).map_err(|_| bad())?;
-        let plain = matches!(url.scheme(), "http" | "https")
+        let plain = matches!(url.scheme(), "http" | "https" | "ws" | "wss")
             && url.path() == "/"
             && url.query().is_none()
             && url.fragment().is_none()
@@ -165,7 +166,10 @@ impl fmt::Display for HttpGrant {
             HostPattern::Below(parent) => format!("*.{parent}"),
         };
         write!(f, "{}://{host}", self.scheme)?;
-        let default = if self.scheme == "https" { 443 } else { 80 };
+        let default = match self.scheme.as_str() {
+            "https" | "wss" => 443,
+            _ => 80,
+        };
         if self.port != default {
             write!(f, ":{}", self.port)?;
         }

@@ -159,6 +159,11 @@ impl Instance {
         Ok(answer.map_err(told))
     }
 
+    /// Closes what the guest has open, with a word to the other side.
+    pub async fn hang_up(&mut self) {
+        self.store.data_mut().websockets.close().await;
+    }
+
     /// What the last call wrote to `state`.
     #[must_use]
     pub fn state_writes(&self) -> Vec<Write> {

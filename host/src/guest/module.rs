@@ -19,7 +19,7 @@ use crate::text::one_line;
 const CONTRACT: &str = "pytest-host:sinks";
 pub const CONTRACT_VERSION: &str = "0.1.0";
 /// Interfaces of the contract that a guest may import.
-const OWN: [&str; 5] = ["events", "http", "log", "state", "topics"];
+const OWN: [&str; 6] = ["events", "http", "log", "state", "topics", "websocket"];
 /// Packages of WASI that are linked, all of 0.2.
 const WASI: [&str; 7] = [
     "cli",
@@ -335,7 +335,7 @@ mod tests {
             wat::parse_str(r#"(component (import "acme:lamp/switch@1.0.0" (instance)))"#).unwrap();
         assert_eq!(
             load("lamp.wasm", &component),
-            "lamp.wasm imports acme:lamp/switch@1.0.0, which this host does not know; known are pytest-host:sinks/{events,http,log,state,topics}@0.1.0 and WASI 0.2"
+            "lamp.wasm imports acme:lamp/switch@1.0.0, which this host does not know; known are pytest-host:sinks/{events,http,log,state,topics,websocket}@0.1.0 and WASI 0.2"
         );
     }
 

@@ -43,6 +43,24 @@ impl ProxyConnector {
         }
     }
 
+    /// A connection to where a WebSocket is, or through the proxy for its host: none of
+    /// those knows WebSockets, so it is a tunnel whether secured or not.
+    ///
+    /// # Errors
+    ///
+    /// Where `destination` is not granted, or cannot be reached.
+    pub async fn tunnel(&self, destination: Uri, like: Uri) -> Result<TcpStream, BoxError> {
+        let Some(proxy) = self.proxies.intercept(&like) else {
+            let checked = CheckedResolver::new(&self.grants, &destination)?;
+            return Ok(connector(checked).call(destination).await?.into_inner());
+        };
+        let mut tunnel = Tunnel::new(proxy.uri().clone(), self.to_proxies.clone());
+        if let Some(authorization) = proxy.basic_auth() {
+            tunnel = tunnel.with_auth(authorization.clone());
+        }
+        Ok(tunnel.call(like).await?.into_inner())
+    }
+
     /// What a request to `uri` has to tell the proxy about who asks. Inside a
     /// tunnel the proxy sees no request, and `connect` has told it before.
     #[must_use]

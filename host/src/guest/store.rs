@@ -13,6 +13,7 @@ use super::capability::files::{FolderView, Folders};
 use super::capability::http::HttpGate;
 use super::capability::log::LogBudget;
 use super::capability::state::KeyValues;
+use super::capability::websocket::WebSockets;
 use super::capability::{ClosedSockets, WasiHttpGate};
 use super::engine::{EPOCH_TICK, ticks};
 use super::limits::{Limits, MemoryLimiter, RESOURCES};
@@ -26,6 +27,7 @@ pub struct GuestData {
     pub values: KeyValues,
     pub log: Arc<LogBudget>,
     pub http: HttpGate,
+    pub websockets: WebSockets,
     /// When the call that runs now has used up its wall clock.
     pub call_ends: Instant,
     pub memory: MemoryLimiter,
@@ -65,6 +67,7 @@ impl GuestData {
             wasi: closed(),
             wasi_http: WasiHttpCtx::new(),
             wasi_http_gate: WasiHttpGate::new(http.clone()),
+            websockets: WebSockets::new(&http.grants),
             http,
             table,
         })

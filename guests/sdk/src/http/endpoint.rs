@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ::http::{HeaderName, HeaderValue, Uri, uri::Scheme};
+use ::http::{HeaderName, HeaderValue, Uri};
 
 use super::{Error, Request, Response, post_json, refusal};
 use crate::{Misconfiguration, delivery::Tried, misconfigured};
@@ -117,17 +117,27 @@ fn is_of_the_host(name: &HeaderName) -> bool {
 ///
 /// What is wrong with it, as a fragment that follows the setting's name and a colon.
 pub fn authority(url: &str) -> Result<String, String> {
+    authority_of(url, ["http", "https"])
+}
+
+/// Likewise, of a URL with one of two schemes, the second of which is that of connections that are secured.
+pub(crate) fn authority_of(url: &str, [plain, secured]: [&str; 2]) -> Result<String, String> {
     let uri: Uri = url
         .parse()
         .map_err(|error| format!("not a valid URL: {error}"))?;
-    let (scheme, default_port) = match uri.scheme() {
-        Some(scheme) if *scheme == Scheme::HTTP => ("http", 80),
-        Some(scheme) if *scheme == Scheme::HTTPS => ("https", 443),
-        _ => return Err("expected http:// or https://".to_owned()),
+    let (scheme, default_port) = match uri.scheme_str() {
+        Some(scheme) if scheme == plain => (plain, 80),
+        Some(scheme) if scheme == secured => (secured, 443),
+        _ => return Err(format!("expected {plain}:// or {secured}://")),
     };
     let authority = uri.authority().map_or("", |authority| authority.as_str());
     if authority.contains('@') {
-        return Err("a user name has no place here; set the header Authorization".to_owned());
+        let remedy = if plain == "http" {
+            "; set the header Authorization"
+        } else {
+            ""
+        };
+        return Err(format!("a user name has no place here{remedy}"));
     }
     let host = uri.host().unwrap_or_default();
     if host.is_empty() {

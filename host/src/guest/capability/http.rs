@@ -28,7 +28,7 @@ const RESPONSE_BYTES: usize = 1 << 20;
 /// All responses of one call together, at most, for the same reason.
 const CALL_BYTES: usize = 16 << 20;
 /// Kept for the guest to make something of the answers before its call ends.
-const RESERVE: Duration = Duration::from_secs(2);
+pub(super) const RESERVE: Duration = Duration::from_secs(2);
 
 /// What sends a sink's requests and what it may reach.
 #[derive(Clone, Debug)]
@@ -184,7 +184,7 @@ async fn collect(mut body: Incoming, allowance: &mut Allowance<'_>) -> Result<Ve
 }
 
 /// `scheme://host:port` of a URL, without the port where it is the scheme's own.
-fn authority(url: &Url) -> String {
+pub(super) fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     match url.port() {
         Some(port) => format!("{}://{host}:{port}", url.scheme()),

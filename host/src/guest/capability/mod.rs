@@ -10,6 +10,7 @@ pub mod sockets;
 pub mod state;
 mod topics;
 mod wasi_http;
+pub mod websocket;
 
 pub use denied::Denials;
 pub use sockets::ClosedSockets;
