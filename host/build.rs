@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-const GUESTS: [&str; 3] = ["publish", "pubdir", "rt"];
+const GUESTS: [&str; 4] = ["publish", "pubdir", "rt", "relay"];
 
 fn main() {
     println!("cargo::rerun-if-env-changed=PYTEST_HOST_GUESTS");

@@ -282,3 +282,31 @@ def test_screens(pytester: pytest.Pytester, core: Core, report: Run) -> None:
         ("test_failed", "call"): [["t_screen", '["shot of test_failed"]']],
         ("test_setup", "setup"): [["t_screen", '["shot of test_setup"]']],
     }
+
+
+def test_relay_is_asked_for_by_its_url(pytester: pytest.Pytester, core: Core, report: Run) -> None:
+    pytester.makepyfile(PASS)
+    given = ("--ws-url", "ws://127.0.0.1:1/p", "--session-id=S1", "--strip-paths")
+    report(*given).assert_outcomes(passed=1)
+    request = request_of(core)
+    assert request["extra_sinks"] == ["relay"]
+    assert request["settings"] == {
+        "relay": {"ws-url": "ws://127.0.0.1:1/p", "session-id": "S1", "strip-paths": True}
+    }
+
+
+def test_settings_of_relay_ask_for_nothing(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(PASS)
+    result = run("--session-id", "S1", "--strip-paths", inprocess=True)
+    result.assert_outcomes(passed=1)
+    result.stdout.no_fnmatch_line("pytest-host*")
+
+
+def test_targets(pytester: pytest.Pytester, core: Core, report: Run) -> None:
+    """What pytest was told to run, below its root where it is there."""
+    pytester.makepyfile(test_a=PASS)
+    pytester.mkdir("sub").joinpath("test_b.py").write_text(PASS)
+    report("test_a.py::test_a", str(pytester.path / "sub"), "-k", "a")
+    labels = core.frames()[0]["session"]["labels"]
+    targets = [value for name, value in labels if name == "target"]
+    assert targets == ["test_a.py", "sub"]

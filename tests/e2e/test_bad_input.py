@@ -36,8 +36,8 @@ CASES = [
     ),
     Case(
         "unknown-sink-unlike-any",
-        '--sinks: no sink is named "zzz"; known are publish, pubdir, rt, and paths of components'
-        " such as ./zzz.wasm",
+        '--sinks: no sink is named "zzz"; known are publish, pubdir, rt, relay, and paths of'
+        " components such as ./zzz.wasm",
         sinks="pubdir,zzz",
         sets=(DIR,),
     ),

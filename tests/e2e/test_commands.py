@@ -126,6 +126,7 @@ def test_sink_ls_and_doctor(suite: Project) -> None:
         "publish": True,
         "pubdir": False,
         "rt": False,
+        "relay": False,
     }
     doctor = suite.run("host", "doctor")
     assert doctor.code == 0, doctor

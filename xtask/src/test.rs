@@ -46,7 +46,11 @@ const PACKAGES: [&[&str]; 3] = [
     ],
 ];
 /// For the end-to-end tests themselves, and not in the way of the runs that they start: it takes pytest a second to load.
-const HYPOTHESIS: [&str; 2] = ["hypothesis==6.170.15", "sortedcontainers==2.4.0"];
+const HYPOTHESIS: [&str; 3] = [
+    "hypothesis==6.170.15",
+    "sortedcontainers==2.4.0",
+    "websockets==17.4",
+];
 /// Plugins that change what other tests see, for those of them alone; with all that they need and that is not above.
 const PLUGINS: [&[&str]; 3] = [
     &[
@@ -101,11 +105,12 @@ const SCHEMATHESIS: [&str; 27] = [
     "urllib3==2.8.0",
     "Werkzeug==3.1.9",
 ];
-const TOOLS: [&str; 4] = [
+const TOOLS: [&str; 5] = [
     "ruff==0.17.5",
     "mypy==2.4.1",
     "pytest==9.2.0",
     HYPOTHESIS[0],
+    HYPOTHESIS[2],
 ];
 
 pub fn run_command(workspace: &Workspace, arguments: &Arguments) -> Result<()> {

@@ -1,7 +1,7 @@
 //! The guests that are part of this program.
 
 /// Their names, in the order they are listed in.
-pub const NAMES: [&str; 3] = ["publish", "pubdir", "rt"];
+pub const NAMES: [&str; 4] = ["publish", "pubdir", "rt", "relay"];
 
 /// The component of a built-in guest.
 #[must_use]
@@ -18,6 +18,10 @@ pub fn component(name: &str) -> Option<&'static [u8]> {
         "rt" => Some(include_bytes!(concat!(
             env!("PYTEST_HOST_GUESTS"),
             "/rt.wasm"
+        ))),
+        "relay" => Some(include_bytes!(concat!(
+            env!("PYTEST_HOST_GUESTS"),
+            "/relay.wasm"
         ))),
         _ => None,
     }

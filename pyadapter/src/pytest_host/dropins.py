@@ -164,6 +164,28 @@ DROP_INS = (
         help="passed on by --rt as it is",
     ),
     RETURN_JOB,
+    DropIn(
+        "--ws-url",
+        sink="relay",
+        setting="ws-url",
+        metavar="URL",
+        asks=True,
+        help="send what happens to the WebSocket server at URL while it happens",
+    ),
+    DropIn(
+        "--session-id",
+        sink="relay",
+        setting="session-id",
+        metavar="ID",
+        help="the session's id in the messages of the sink relay (default: one made for the run)",
+    ),
+    DropIn(
+        "--strip-paths",
+        sink="relay",
+        setting="strip-paths",
+        flag=True,
+        help="take the folders of this machine out of the texts of the sink relay",
+    ),
     *PAUSES,
 )
 
