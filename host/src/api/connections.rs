@@ -74,11 +74,13 @@ pub async fn serve(api: Api, listener: TcpListener, bounds: Bounds, end: impl Fu
             },
         };
         let _ = stream.set_nodelay(true);
-        let router = router.clone().map_request(move |request: Request<Incoming>| {
-            let mut request = request.map(axum::body::Body::new);
-            request.extensions_mut().insert(Peer(peer));
-            request
-        });
+        let router = router
+            .clone()
+            .map_request(move |request: Request<Incoming>| {
+                let mut request = request.map(axum::body::Body::new);
+                request.extensions_mut().insert(Peer(peer));
+                request
+            });
         let service = TowerToHyperService::new(router);
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         let connection = connection.with_upgrades();

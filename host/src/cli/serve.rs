@@ -177,7 +177,13 @@ async fn stay(
         futures_util::future::select_all(waits).await;
         eprintln!("host: ending");
     };
-    serve(api, listener, Bounds::within(config.serve.idle_timeout), end).await;
+    serve(
+        api,
+        listener,
+        Bounds::within(config.serve.idle_timeout),
+        end,
+    )
+    .await;
     core.end().await;
     drop(shown);
     Ok(ExitCode::SUCCESS)

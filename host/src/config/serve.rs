@@ -13,11 +13,12 @@ use super::{Assignment, BadInput, Config, Origin, nearest, table};
 use crate::secrets;
 
 /// Keys of the table.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "listen",
     "token",
     "hosts",
     "origins",
+    "relay",
     "idle-timeout",
     "max-jobs",
     "stop-grace",
@@ -40,6 +41,8 @@ pub struct Serve {
     pub hosts: Vec<String>,
     /// Origins of web pages of others that may use the API, such as `https://ci.example.org`.
     pub origins: Vec<String>,
+    /// Whether the sink `relay` gets every run.
+    pub relay: bool,
     /// How long a connection may be idle, and a request may take to arrive.
     pub idle_timeout: Duration,
     /// How many jobs run at once; none is one a processor.
@@ -84,6 +87,7 @@ impl Default for Serve {
             token: None,
             hosts: Vec::new(),
             origins: Vec::new(),
+            relay: true,
             idle_timeout: Duration::from_secs(30),
             max_jobs: None,
             stop_grace: Duration::from_secs(10),
@@ -133,6 +137,9 @@ impl Serve {
             ["origins"] => {
                 self.origins = texts(value)
                     .ok_or_else(|| wrong("a list such as [\"https://ci.example.org\"]"))?;
+            }
+            ["relay"] => {
+                self.relay = value.as_bool().ok_or_else(|| wrong("true or false"))?;
             }
             ["idle-timeout"] => {
                 self.idle_timeout = table::time(value).map_err(wrong)?;

@@ -16,7 +16,7 @@ use super::lines::{read_line, write_line};
 use super::pauses::LINES;
 use super::run::Run;
 use super::server::{Core, LOOK, load_aside, selected};
-use crate::config::SinkSpec;
+use crate::config::{Request, SinkSpec};
 use crate::control;
 use crate::guest::sink::Sink;
 use crate::intake::Command;
@@ -25,6 +25,8 @@ use crate::protocol::PROTOCOL;
 use crate::protocol::message::{Finished, FromAdapter, FromHost, Hello, Role, Welcome};
 use crate::state::RunFolder;
 
+/// The sink that tells of runs as pytest-relay does.
+const RELAY: &str = "relay";
 const SEGMENT_BYTES: u64 = 1 << 20;
 const UNREAD_BYTES: u64 = 64 << 20;
 
@@ -214,6 +216,9 @@ impl Core {
     fn plan(&self, hello: &Hello) -> Plan {
         let mut request = hello.request.clone().unwrap_or_default();
         request.none_is_fine = self.stays;
+        if self.stays && self.newest().serve.relay {
+            self.relay(hello, &mut request);
+        }
         request.option_set = std::mem::take(&mut request.set);
         if let Some(own) = &self.request {
             if request.sinks.is_none() {
@@ -224,6 +229,15 @@ impl Core {
         let directory = hello.directory.as_ref();
         let directory = directory.unwrap_or(&self.config.directory);
         Plan::new(directory.clone(), request)
+    }
+
+    /// Whoever listens to the WebSocket hears of the run, by the name of its job.
+    fn relay(&self, hello: &Hello, request: &mut Request) {
+        request.extra_sinks.push(RELAY.to_owned());
+        if let Some(job) = &hello.job {
+            let settings = request.settings.entry(RELAY.to_owned()).or_default();
+            settings.insert("session-id".to_owned(), job.clone().into());
+        }
     }
 
     /// Without a plan the sinks stay as they are: what the session asked for is not
