@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 
 use crate::{
     fuzz, guests,
-    process::run,
+    process::{Run, run},
     python::{self, Python, Venv},
     steps::Steps,
     wheel::{self, Profile},
@@ -196,35 +196,38 @@ fn format(workspace: &Workspace) -> Result<()> {
 }
 
 fn clippy(workspace: &Workspace) -> Result<()> {
-    for folder in workspaces(workspace) {
-        let in_guests = folder != workspace.path("");
-        let target = if in_guests { "guests" } else { "" };
+    let lints = ["--workspace", "--all-targets", "--locked"];
+    // What is compiled here is what the tests run.
+    run("cargo")
+        .arg("build")
+        .args(lints)
+        .current_dir(workspace.root())
+        .env("CARGO_TARGET_DIR", workspace.target(""))
+        .linted()
+        .status()?;
+    let [_, guests @ ..] = workspaces(workspace);
+    for folder in guests {
         run("cargo")
-            .args([
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--locked",
-                "--",
-                "-D",
-                "warnings",
-            ])
+            .arg("clippy")
+            .args(lints)
+            .args(["--", "-D", "warnings"])
             .current_dir(folder)
-            .env("CARGO_TARGET_DIR", workspace.target(target))
+            .env("CARGO_TARGET_DIR", workspace.target("guests"))
             .status()?;
     }
     Ok(())
 }
 
 fn rust_tests(workspace: &Workspace) -> Result<()> {
-    cargo_test(workspace.path(""), workspace.target(""))
+    let tests = cargo_test(workspace.path(""), workspace.target(""));
+    tests.linted().status()
 }
 
 fn guest_tests(workspace: &Workspace) -> Result<()> {
-    cargo_test(workspace.path("guests"), workspace.target("guests"))
+    cargo_test(workspace.path("guests"), workspace.target("guests")).status()
 }
 
-fn cargo_test(folder: PathBuf, target: PathBuf) -> Result<()> {
+fn cargo_test(folder: PathBuf, target: PathBuf) -> Run {
     let nextest = run("cargo").args(["nextest", "--version"]).succeeds();
     let tests: &[&str] = if nextest {
         &["nextest", "run"]
@@ -236,7 +239,6 @@ fn cargo_test(folder: PathBuf, target: PathBuf) -> Result<()> {
         .args(["--workspace", "--locked"])
         .current_dir(folder)
         .env("CARGO_TARGET_DIR", target)
-        .status()
 }
 
 fn python_checks(workspace: &Workspace) -> Result<()> {
@@ -277,7 +279,7 @@ fn end_to_end(workspace: &Workspace, environments: &[Environment], which: &[Stri
     let schemathesis = Venv::prepare(workspace, "schemathesis", &python::usual()?, &SCHEMATHESIS)?;
     pytest(newest)
         .env("PYTHONPATH", hypothesis)
-        .args(["-n", "2"])
+        .args(["-n", "2", "--durations=30"])
         .args(which)
         .current_dir(workspace.path("tests"))
         .env("PYTEST_HOST_TEST_PYTHONS", others)
@@ -304,6 +306,6 @@ fn real(workspace: &Workspace, environments: &[Environment]) -> Result<()> {
         .status()
 }
 
-fn pytest(environment: &Environment) -> crate::process::Run {
+fn pytest(environment: &Environment) -> Run {
     environment.venv.python().args(["-m", "pytest", "-q"])
 }

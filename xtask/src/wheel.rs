@@ -78,7 +78,12 @@ pub fn build(workspace: &Workspace, profile: Profile) -> Result<PathBuf> {
         fs::remove_dir_all(&dist)?;
     }
     let venv = Venv::prepare(workspace, "build", &python::usual()?, &[])?;
-    venv.python()
+    let python = match profile {
+        // As the tests have it, which compiled it before.
+        Profile::Dev => venv.python().linted(),
+        Profile::Release => venv.python(),
+    };
+    python
         .args([
             "-m",
             "pip",
