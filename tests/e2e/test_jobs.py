@@ -12,7 +12,7 @@ import pytest
 
 from support import jobs
 from support.polling import until
-from support.project import Project
+from support.project import MakeProject, Project
 from support.serving import Serving
 from support.waiting import HELPERS
 
@@ -57,6 +57,17 @@ def test_a_job_on_the_command_line(project: Project) -> None:
     assert project.run("host", "job", "rm", "n 1").code == 0
     assert project.run("host", "job", "rm", "--all").code == 0
     assert project.run("host", "job", "ls").stdout == "no jobs\n"
+
+
+def test_a_job_runs_with_any_pytest(python: str, make_project: MakeProject) -> None:
+    project = make_project(python)
+    project.write("test_a.py", WAITS)
+    serving = Serving(project)
+    jobs.start(serving, "i", "test_a.py")
+    project.wait_for("begun")
+    assert jobs.stop(serving, "i")["returncode"] == 2
+    (project.folder / "go").touch()
+    assert project.run("host", "job", "start", "--wait", "--", "-n2").code == 0
 
 
 def test_what_was_collected_is_run(project: Project) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -48,8 +49,8 @@ def summary(text: str | None) -> str | None:
     """Of what pytest prints, what it comes to: versions, folders and times are its own."""
     if text is None:
         return None
-    # What runs it is in its usage.
-    text = text.replace("python -m pytest", "pytest")
+    # Its usage has the name of what was run.
+    text = re.sub(r"python -m pytest|__main__\.py", "pytest", text)
     ours = "pytest-host: "
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith(ours)]
     kept = [line for line in lines if line.startswith(("ERROR: ", "pytest: error"))]
