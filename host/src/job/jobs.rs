@@ -399,8 +399,8 @@ fn usable(id: &str) -> Result<(), JobError> {
     if id.contains('\0') {
         return wrong("an id cannot have a NUL character");
     }
-    if id.len() > LONGEST_ID {
-        return wrong("an id has at most 1000 bytes");
+    if id.chars().count() > LONGEST_ID {
+        return wrong("an id has at most 1000 characters");
     }
     // No client would ask for their addresses.
     if matches!(id, "." | "..") {

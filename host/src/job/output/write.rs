@@ -52,6 +52,7 @@ impl Writer {
     /// does not wait for a disk that is full.
     pub fn write(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
+            bytes = self.without_what_would_go_at_once(bytes);
             match self.write_some(bytes) {
                 Ok(written) => {
                     self.offset += written as u64;
@@ -69,6 +70,18 @@ impl Writer {
                 }
             }
         }
+    }
+
+    /// Where little is to be kept, more would be written than read otherwise.
+    fn without_what_would_go_at_once<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let beyond = (bytes.len() as u64).saturating_sub(self.half);
+        if self.offset < self.half || beyond == 0 {
+            return bytes;
+        }
+        self.current = None;
+        self.offset += beyond;
+        let beyond = usize::try_from(beyond).unwrap_or(usize::MAX);
+        bytes.get(beyond..).unwrap_or_default()
     }
 
     fn write_some(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -232,7 +232,7 @@ async fn an_id_is_a_jobs_own() {
         ),
         (
             sh(&"x".repeat(1001), "true"),
-            "Value error, an id has at most 1000 bytes",
+            "Value error, an id has at most 1000 characters",
         ),
         (
             sh("\0", "true"),
