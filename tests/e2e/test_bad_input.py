@@ -181,7 +181,8 @@ CASES = [
     Case(
         "module-imports-what-is-unknown",
         "sink stranger: FOLDER/stranger.wasm imports acme:db/store@1.0.0, which this host does not"
-        " know; known are pytest-host:sinks/{events,http,log,state,topics}@0.1.0 and WASI 0.2",
+        " know; known are pytest-host:sinks/{events,http,log,state,topics,websocket}@0.1.0"
+        " and WASI 0.2",
         sinks="stranger.wasm",
     ),
     Case(

@@ -112,6 +112,7 @@ mod tests {
         publish  built-in
         pubdir   built-in      yes      dir
         rt       built-in
+        relay    built-in
         mine     /m/mine.wasm           channel
         ");
     }
