@@ -17,4 +17,5 @@ pub mod replay;
 mod secrets;
 pub mod state;
 mod text;
+pub mod topic;
 pub mod watch;

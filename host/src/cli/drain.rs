@@ -12,6 +12,7 @@ use crate::core::{Left, Living, Refused};
 use crate::journal::JournalReader;
 use crate::protocol::message::SinkReport;
 use crate::state::StateFolder;
+use crate::topic::Topics;
 
 /// How long intake may take for what a living pytest has written so far.
 const CATCH_UP: Duration = Duration::from_secs(1);
@@ -150,7 +151,7 @@ fn drain_until(
     interrupt: &Interrupt,
 ) -> Option<Drained> {
     let wanted = |spec: &SinkSpec| args.sink.as_ref().is_none_or(|name| *name == spec.name);
-    let left = match Left::take_up(state, config, id, wanted, Living::Follow) {
+    let left = match Left::take_up(state, config, id, wanted, Living::Follow, &Topics::off()) {
         Ok(left) => left,
         Err(Refused::Nothing) => return None,
         Err(Refused::Owned) if !has_left(args, &state.journal_of(id)) => return None,

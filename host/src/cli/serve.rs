@@ -16,6 +16,7 @@ use crate::config::{BadInput, Config};
 use crate::core::Staying;
 use crate::job::{Allow, Jobs, Settings};
 use crate::state::{Serving, StateFolder};
+use crate::topic::{Limits, Topics};
 
 /// Stay up: runs that attach, and the HTTP API.
 #[derive(Debug, clap::Args)]
@@ -151,7 +152,8 @@ async fn stay(
         .await
         .map_err(|error| BadInput(format!("cannot listen at {listen}: {error}")))?;
     let url = format!("http://{}", listener.local_addr()?);
-    let core = Staying::start(config.clone(), state.clone()).await?;
+    let topics = Topics::new(Limits::default());
+    let core = Staying::start(config.clone(), state.clone(), topics.clone()).await?;
     let settings = job_settings(&config, &state, interpreter, core.address())?;
     let jobs = Jobs::open(settings).context("no jobs can be run")?;
     let shown = alone.show(&Serving {

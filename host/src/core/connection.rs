@@ -176,7 +176,9 @@ impl Core {
         let folder = folder.ok_or("another host works on this run")?;
         self.show_address(&folder);
         let run = Run::start_within(folder, self.config.journal);
-        let run = Arc::new(run.map_err(|error| error.to_string())?);
+        let mut run = run.map_err(|error| error.to_string())?;
+        run.publish_to(self.topics.clone());
+        let run = Arc::new(run);
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         runs.insert(id.to_owned(), Arc::clone(&run));
         Ok(run)
@@ -208,8 +210,10 @@ impl Core {
         let run = Run::start_within(folder, self.config.journal);
         // Before pytest is welcomed: what it writes from then on has somewhere to go,
         // even where this core ends while it loads the sinks.
-        run.and_then(|run| run.expect(specs).map(|()| run))
-            .map_err(|error| error.to_string())
+        let run = run.and_then(|run| run.expect(specs).map(|()| run));
+        let mut run = run.map_err(|error| error.to_string())?;
+        run.publish_to(self.topics.clone());
+        Ok(run)
     }
 
     /// What a session asks for.

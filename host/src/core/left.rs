@@ -8,6 +8,7 @@ use crate::guest::sink::Sink;
 use crate::intake::Command;
 use crate::protocol::message::SinkReport;
 use crate::state::{RuntimeFolder, StateFolder};
+use crate::topic::Topics;
 
 /// Why a run is not taken up.
 #[derive(Debug, thiserror::Error)]
@@ -61,12 +62,14 @@ impl Left {
         id: &str,
         choose: impl Fn(&SinkSpec) -> bool,
         living: Living,
+        topics: &Topics,
     ) -> Result<Self, Refused> {
         let folder = state
             .take_up(id)
             .map_err(|error| Refused::Bad(format!("cannot be opened: {error}")))?
             .ok_or(Refused::Owned)?;
-        let run = Run::start(folder).map_err(Refused::bad)?;
+        let mut run = Run::start(folder).map_err(Refused::bad)?;
+        run.publish_to(topics.clone());
         let alive = run.living_processes();
         if living == Living::Spare && !alive.is_empty() {
             return Err(Refused::Alive);

@@ -17,6 +17,7 @@ use crate::intake::{Command, Follower, is_running};
 use crate::journal::{self, Head, Journal, JournalError, SqliteJournal, Tail};
 use crate::protocol::message::SinkReport;
 use crate::state::RunFolder;
+use crate::topic::Topics;
 
 /// How often to look whether workers have ended.
 const LOOK: Duration = Duration::from_millis(10);
@@ -39,6 +40,8 @@ pub struct Run {
     head: watch::Receiver<Head>,
     sinks: Mutex<Vec<SinkHandle>>,
     changes: Changes,
+    /// Where its sinks publish.
+    topics: Topics,
     /// Processes that had not said goodbye when the run was taken up.
     open: Vec<u32>,
     /// Let go of last, when the journal is closed.
@@ -73,6 +76,7 @@ impl Run {
                 head: watch::channel(head).1,
                 sinks: Mutex::default(),
                 changes: Changes::default(),
+                topics: Topics::off(),
                 open: Vec::new(),
             });
         }
@@ -116,8 +120,14 @@ impl Run {
             head,
             sinks: Mutex::default(),
             changes: Changes::default(),
+            topics: Topics::off(),
             open: Vec::new(),
         })
+    }
+
+    /// Of sinks that are delivered to from here on, `topics` gets what they publish.
+    pub fn publish_to(&mut self, topics: Topics) {
+        self.topics = topics;
     }
 
     /// Of the processes that wrote to a run that was taken up, those that still
@@ -192,12 +202,12 @@ impl Run {
         }
         let mut running = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
         for sink in sinks {
-            let handle =
-                dispatch::spawn(sink.clone(), Arc::clone(&self.journal), self.head.clone())
-                    .map_err(|error| RunError::Folder {
-                        path: PathBuf::from(&sink.spec.name),
-                        error,
-                    })?;
+            let (journal, head) = (Arc::clone(&self.journal), self.head.clone());
+            let handle = dispatch::spawn(sink.clone(), journal, head, self.topics.clone())
+                .map_err(|error| RunError::Folder {
+                    path: PathBuf::from(&sink.spec.name),
+                    error,
+                })?;
             running.retain(|other| other.sink.spec.name != sink.spec.name);
             running.push(handle);
         }

@@ -22,6 +22,7 @@ use crate::guest::policy::Policy;
 use crate::guest::sink::Sink;
 use crate::protocol::message::{Finished, FromHost, FromLauncher, Launch};
 use crate::state::{RuntimeFolder, StateFolder};
+use crate::topic::Topics;
 
 /// How long a core waits for somebody to say hello once it is on its own.
 const LONELY: Duration = Duration::from_secs(60);
@@ -66,6 +67,8 @@ pub struct Core {
     pub(super) open: Mutex<Open>,
     pub(super) take_up: TakeUp,
     pub(super) pauses: Pauses,
+    /// Where the sinks of its runs publish.
+    pub(super) topics: Topics,
     /// Who may answer pauses, once a session has begun.
     pub(super) policy: Mutex<Option<Policy>>,
     /// Where this core is reached.
@@ -121,7 +124,7 @@ pub async fn serve(
         let names = sinks.iter().map(|sink| sink.spec.name.clone()).collect();
         let _ = write_line(output, &FromHost::Ready { sinks: names }).await;
     }
-    let core = Core::new(config, state, &runtime);
+    let core = Core::new(config, state, &runtime, Topics::off());
     let core = Arc::new(Core {
         request: launch.request,
         sinks,
@@ -180,14 +183,20 @@ fn forbidden(state: &StateFolder) -> Vec<PathBuf> {
 }
 
 impl Core {
-    pub(super) fn new(config: Config, state: StateFolder, runtime: &RuntimeFolder) -> Self {
+    pub(super) fn new(
+        config: Config,
+        state: StateFolder,
+        runtime: &RuntimeFolder,
+        topics: Topics,
+    ) -> Self {
         Self {
             newest: Mutex::new(config.clone()),
             config,
             request: None,
             stays: false,
             sinks: Vec::new(),
-            take_up: TakeUp::new(&state),
+            take_up: TakeUp::new(&state, &topics),
+            topics,
             pauses: Pauses::default(),
             policy: Mutex::default(),
             address: runtime.address().to_owned(),

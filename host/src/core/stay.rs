@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::control;
 use crate::journal::JournalReader;
 use crate::state::{RuntimeFolder, StateFolder, prune};
+use crate::topic::Topics;
 
 /// How often to look which runs are over.
 const LOOK: Duration = Duration::from_secs(1);
@@ -36,17 +37,21 @@ pub struct Staying {
 }
 
 impl Staying {
-    /// Begins to serve; goes on with runs whose pytest has outlived their core. To be
+    /// Begins to serve, with `topics` for what guests publish; goes on with runs whose pytest has outlived their core. To be
     /// called within a tokio runtime.
     ///
     /// # Errors
     ///
     /// A folder or socket that cannot be made.
-    pub async fn start(config: Config, state: StateFolder) -> Result<Self, ServeError> {
+    pub async fn start(
+        config: Config,
+        state: StateFolder,
+        topics: Topics,
+    ) -> Result<Self, ServeError> {
         let runtime = RuntimeFolder::make().map_err(io_error("cannot make a runtime folder"))?;
         let listener =
             UnixListener::bind(runtime.socket()).map_err(io_error("cannot make a socket"))?;
-        let core = Core::new(config, state, &runtime);
+        let core = Core::new(config, state, &runtime, topics);
         let core = Arc::new(Core {
             stays: true,
             ..core
@@ -118,7 +123,8 @@ impl Core {
         };
         let path = folder.path.clone();
         let run = Run::start_within(folder, self.config.journal);
-        let run = run.map_err(|error| error.to_string())?;
+        let mut run = run.map_err(|error| error.to_string())?;
+        run.publish_to(self.topics.clone());
         if run.living_processes().is_empty() {
             return Ok(None);
         }
@@ -192,7 +198,7 @@ fn is_closed(journal: &Path) -> bool {
 /// Delivers what runs have left, now and then.
 async fn take_up_again(core: Arc<Core>) {
     loop {
-        let round = TakeUp::new(&core.state);
+        let round = TakeUp::new(&core.state, &core.topics);
         round.begin(core.newest());
         let _ended_with_this = Ending(round);
         tokio::time::sleep(AGAIN).await;

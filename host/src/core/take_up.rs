@@ -9,6 +9,7 @@ use crate::config::{Config, SinkSpec};
 use crate::journal::{JournalError, JournalReader};
 use crate::protocol::message::{Earlier, SinkReport};
 use crate::state::StateFolder;
+use crate::topic::Topics;
 
 /// Runs that are worked on by one core, at most.
 const MOST: usize = 20;
@@ -25,6 +26,7 @@ const NICE: i32 = 10;
 /// The runs of before, oldest first.
 pub struct TakeUp {
     state: StateFolder,
+    topics: Topics,
     ids: Mutex<Option<Vec<String>>>,
     shared: Arc<Shared>,
 }
@@ -59,9 +61,10 @@ impl Shared {
 impl TakeUp {
     /// Of the runs that there are now: those that begin later have a core.
     #[must_use]
-    pub fn new(state: &StateFolder) -> Self {
+    pub fn new(state: &StateFolder, topics: &Topics) -> Self {
         Self {
             state: state.clone(),
+            topics: topics.clone(),
             ids: Mutex::new(Some(state.runs())),
             shared: Arc::default(),
         }
@@ -82,6 +85,7 @@ impl TakeUp {
         let work = Work {
             state: self.state.clone(),
             config,
+            topics: self.topics.clone(),
             shared: Arc::clone(&self.shared),
             stuck: Vec::new(),
         };
@@ -107,6 +111,7 @@ impl TakeUp {
 struct Work {
     state: StateFolder,
     config: Config,
+    topics: Topics,
     shared: Arc<Shared>,
     /// Sinks that get nothing now, of whatever run: not waited for again.
     stuck: Vec<SinkSpec>,
@@ -138,7 +143,8 @@ impl Work {
             return Ok(false);
         }
         let choose = |spec: &SinkSpec| !self.stuck.contains(spec);
-        let left = match Left::take_up(&self.state, &self.config, id, choose, Living::Spare) {
+        let (state, config) = (&self.state, &self.config);
+        let left = match Left::take_up(state, config, id, choose, Living::Spare, &self.topics) {
             Ok(left) => left,
             Err(Refused::Owned | Refused::Nothing | Refused::Alive) => return Ok(false),
             Err(Refused::Bad(why)) => return Err(why),

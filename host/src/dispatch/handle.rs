@@ -12,6 +12,7 @@ use super::worker::Worker;
 use crate::guest::capability::log::LogBudget;
 use crate::guest::sink::Sink;
 use crate::journal::{Head, Journal};
+use crate::topic::{Outlet, Topics};
 
 /// What a worker is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,7 +40,7 @@ impl SinkHandle {
     }
 }
 
-/// Starts the worker of `sink` for the run in `journal`.
+/// Starts the worker of `sink` for the run in `journal`; what it publishes goes to `topics`.
 ///
 /// # Errors
 ///
@@ -48,6 +49,7 @@ pub fn spawn(
     sink: Sink,
     journal: Arc<dyn Journal>,
     head: watch::Receiver<Head>,
+    topics: Topics,
 ) -> std::io::Result<SinkHandle> {
     let (control, controlled) = watch::channel(Control::default());
     let (desk, orders) = order::channel();
@@ -55,6 +57,7 @@ pub fn spawn(
     let first = Standing::new(&sink.spec.name, &known);
     let (standing, watched) = watch::channel(first);
     let log = Arc::new(LogBudget::new(sink.spec.limits.log));
+    let outlet = Outlet::new(topics);
     let name = format!("sink {}", sink.spec.name);
     let newest = Arc::new(Mutex::new(sink.clone()));
     let desk = Arc::new(desk);
@@ -82,6 +85,7 @@ pub fn spawn(
             told: None,
             standing: standing.clone(),
             log: Arc::clone(&log),
+            outlet: outlet.clone(),
             seat: Arc::clone(seat),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()

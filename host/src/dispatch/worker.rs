@@ -21,6 +21,7 @@ use crate::guest::capability::log::LogBudget;
 use crate::guest::instance::{CallError, Instance};
 use crate::guest::sink::Sink;
 use crate::journal::{DeadLetter, Head, Journal, JournalError, Progress};
+use crate::topic::Outlet;
 
 /// How often a batch is delivered whole before it is delivered event by event.
 const WHOLE: u32 = 3;
@@ -41,6 +42,7 @@ pub(super) struct Worker {
     pub(super) told: Option<Told>,
     pub(super) standing: watch::Sender<Standing>,
     pub(super) log: Arc<LogBudget>,
+    pub(super) outlet: Outlet,
     /// Lost where this thread was stuck and another one goes on.
     pub(super) seat: Arc<Seat>,
 }
@@ -203,6 +205,7 @@ impl Worker {
         if let Err(wrong) = instance.configure(&sink.spec.settings_json()).await? {
             return Ok(Err(wrong.problem));
         }
+        instance.publish_through(self.outlet.publisher(&sink.spec.name, &session.id));
         Ok(instance.open(session, why).await?.map(|()| instance))
     }
 

@@ -19,6 +19,7 @@ use super::module::Module;
 use super::store::{self, CallTooLong, GuestData};
 use crate::secrets::scrubbed;
 use crate::text::brief;
+use crate::topic::Publisher;
 
 /// How much longer than `limit.call` to wait for a call that does not end: what
 /// waits in the host is told of the deadline before.
@@ -83,6 +84,11 @@ impl Instance {
             guest,
             limits: limits.clone(),
         })
+    }
+
+    /// From here on what the guest publishes goes somewhere.
+    pub fn publish_through(&mut self, publisher: Publisher) {
+        self.store.data_mut().publisher = Some(publisher);
     }
 
     /// Hands over the settings; answers with the needs, or with what is wrong.

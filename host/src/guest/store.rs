@@ -17,6 +17,7 @@ use super::capability::websocket::WebSockets;
 use super::capability::{ClosedSockets, WasiHttpGate};
 use super::engine::{EPOCH_TICK, ticks};
 use super::limits::{Limits, MemoryLimiter, RESOURCES};
+use crate::topic::Publisher;
 
 /// In place of a time that no clock can tell: longer than any run.
 const NEVER: Duration = Duration::from_secs(1 << 30);
@@ -28,6 +29,8 @@ pub struct GuestData {
     pub log: Arc<LogBudget>,
     pub http: HttpGate,
     pub websockets: WebSockets,
+    /// None before a session is open.
+    pub publisher: Option<Publisher>,
     /// When the call that runs now has used up its wall clock.
     pub call_ends: Instant,
     pub memory: MemoryLimiter,
@@ -61,6 +64,7 @@ impl GuestData {
             sink: Arc::clone(&http.denials.sink),
             values,
             log,
+            publisher: None,
             call_ends: Instant::now(),
             memory: MemoryLimiter::new(limits.memory),
             folders: Folders::open(&http.grants.folders, &http.denials)?,

@@ -9,6 +9,7 @@ use crate::dispatch::{Order, Phase, Refused, SinkHandle, Standing, spawn};
 use crate::guest::bindings::events::{self, Event};
 use crate::guest::sink::Sink;
 use crate::journal::{BEYOND, Draft, Head, Intake, Journal, SqliteJournal};
+use crate::topic::Topics;
 use crate::watch::testing::{failed, session, session_end};
 
 /// A guard against hanging.
@@ -31,7 +32,7 @@ impl Bench {
         journal.register(&sink.spec).unwrap();
         let (head, followed) = watch::channel(Head::default());
         let shared: Arc<dyn Journal> = journal.clone();
-        let sink = spawn(sink, shared, followed).unwrap();
+        let sink = spawn(sink, shared, followed, Topics::off()).unwrap();
         Self {
             _folder: folder,
             journal,
