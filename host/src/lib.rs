@@ -11,6 +11,7 @@ pub mod guest;
 pub mod intake;
 pub mod job;
 pub mod journal;
+pub mod live;
 pub mod pause;
 pub mod protocol;
 pub mod replay;

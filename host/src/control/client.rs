@@ -63,6 +63,12 @@ impl Control {
         Ok(serde_json::from_slice(&answer)?)
     }
 
+    /// From here on an answer that takes longer than `time` is an error.
+    pub fn give_up_after(&mut self, time: std::time::Duration) {
+        // It fails for a time of zero alone.
+        let _ = self.stream.get_ref().set_read_timeout(Some(time));
+    }
+
     fn write(&mut self, line: &impl Serialize) -> io::Result<()> {
         let mut line = serde_json::to_vec(line)?;
         line.push(b'\n');

@@ -15,6 +15,15 @@ pub const VERDICTS: [(Verdict, &str); 9] = [
     (Verdict::Rerun, "rerun"),
 ];
 
+/// The contract's word.
+#[must_use]
+pub fn word(verdict: Verdict) -> &'static str {
+    let mut words = VERDICTS.iter();
+    words
+        .find(|(of, _)| *of == verdict)
+        .map_or("unknown", |(_, word)| word)
+}
+
 /// Tests by verdict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts([u64; VERDICTS.len()]);

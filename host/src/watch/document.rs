@@ -12,7 +12,7 @@ use super::runs::{State, Watched};
 use crate::journal::SinkProgress;
 
 /// A run as it is now.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 #[schema(as = Run)]
 pub struct Document {
     run: String,
@@ -52,13 +52,13 @@ pub struct Document {
     end: Option<End>,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 struct LostWorker {
     worker: String,
     reason: String,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = RunEnd)]
 struct End {
     time: f64,
@@ -75,18 +75,49 @@ pub struct TestDocument {
     pub attempt: u32,
     pub worker: Option<String>,
     pub since: f64,
-    pub seconds: f64,
+    /// How long, at the time of the document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+}
+
+impl Document {
+    /// Everything but the lists of what runs and what failed.
+    ///
+    /// # Errors
+    ///
+    /// Where it is no JSON, which it is.
+    pub fn without_lists(&mut self) -> serde_json::Result<serde_json::Value> {
+        let running = std::mem::take(&mut self.running);
+        let failures = std::mem::take(&mut self.failures);
+        let value = serde_json::to_value(&*self);
+        (self.running, self.failures) = (running, failures);
+        let mut value = value?;
+        if let Some(keys) = value.as_object_mut() {
+            keys.shift_remove("running");
+            keys.shift_remove("failures");
+        }
+        Ok(value)
+    }
 }
 
 impl TestDocument {
     #[must_use]
-    pub fn of((worker, nodeid, attempt): &Key, since: f64, now: f64) -> Self {
+    pub fn of(key: &Key, since: f64, now: f64) -> Self {
+        Self {
+            seconds: Some((now - since).max(0.0)),
+            ..Self::since(key, since)
+        }
+    }
+
+    /// Without what changes by itself.
+    #[must_use]
+    pub fn since((worker, nodeid, attempt): &Key, since: f64) -> Self {
         Self {
             nodeid: nodeid.clone(),
             attempt: *attempt,
             worker: worker.clone(),
             since,
-            seconds: (now - since).max(0.0),
+            seconds: None,
         }
     }
 }
@@ -126,6 +157,16 @@ impl FailureDocument {
 impl Document {
     #[must_use]
     pub fn of(watched: &Watched, now: f64) -> Self {
+        Self::made(watched, |key, since| TestDocument::of(key, since, now))
+    }
+
+    /// As it stays until something happens: without the ages of tests.
+    #[must_use]
+    pub fn still(watched: &Watched) -> Self {
+        Self::made(watched, TestDocument::since)
+    }
+
+    fn made(watched: &Watched, test: impl Fn(&Key, f64) -> TestDocument) -> Self {
         let run = &watched.run;
         let problem = match &watched.state {
             State::Unreadable(reason) => Some(reason.clone()),
@@ -163,7 +204,7 @@ impl Document {
             interrupted: run.interrupted.clone(),
             running: running
                 .into_iter()
-                .map(|(key, since)| TestDocument::of(key, since, now))
+                .map(|(key, since)| test(key, since))
                 .collect(),
             failures: run.failures.iter().map(FailureDocument::of).collect(),
             failures_left_out: run.failures_left_out,

@@ -8,6 +8,8 @@ mod model;
 mod news;
 pub mod plain;
 mod runs;
+mod step;
+mod summary;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod view;
@@ -16,5 +18,8 @@ pub mod words;
 pub use counts::{Counts, VERDICTS};
 pub use document::Document;
 pub use failure::test;
+pub use model::{FAILURES, Key};
 pub use news::{News, Teller};
 pub use runs::{State, Watched, Watcher};
+pub use step::Step;
+pub use summary::Summary;

@@ -26,7 +26,13 @@ pub fn line(news: &News, several: bool) -> String {
         }
         What::Slow(slow) => {
             let name = test(&slow.nodeid, slow.attempt, slow.worker.as_deref());
-            (ODD, format!("still running, {}: {name}", age(slow.seconds)))
+            (
+                ODD,
+                format!(
+                    "still running, {}: {name}",
+                    age(slow.seconds.unwrap_or_default())
+                ),
+            )
         }
         What::Progress {
             expected,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::model::{Note, Run};
+use super::step::Step;
 use crate::journal::{BatchLimit, JournalError, JournalReader, Seq, SinkProgress};
 use crate::state::StateFolder;
 
@@ -65,6 +66,8 @@ pub struct Watched {
     pub sinks: Vec<SinkProgress>,
     /// What happened since somebody took this out.
     pub notes: Vec<Note>,
+    /// The same in all detail, where somebody asks for it.
+    pub steps: Option<Vec<Step>>,
     reader: Option<JournalReader>,
     cursor: Seq,
     closed: bool,
@@ -104,7 +107,7 @@ impl Watched {
     }
 
     /// Reads on; answers whether there is more than there was time for.
-    fn look(&mut self, state: &StateFolder, until: Instant) -> bool {
+    pub(crate) fn look(&mut self, state: &StateFolder, until: Instant) -> bool {
         // Asked before the journal is: a core closes it, and goes after that.
         self.is_owned = state.is_owned(&self.id);
         if self.at_rest && !self.is_owned {
@@ -152,7 +155,11 @@ impl Watched {
             }
             for envelope in reader.read(self.cursor, BATCH)? {
                 self.cursor = envelope.seq;
-                self.notes.extend(self.run.take(envelope));
+                let note = match &mut self.steps {
+                    Some(steps) => Step::take(&mut self.run, envelope, steps),
+                    None => self.run.take(envelope),
+                };
+                self.notes.extend(note);
             }
         }
         self.sinks = reader.sinks()?;
