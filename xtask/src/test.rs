@@ -46,10 +46,16 @@ const PACKAGES: [&[&str]; 3] = [
     ],
 ];
 /// For the end-to-end tests themselves, and not in the way of the runs that they start: it takes pytest a second to load.
-const HYPOTHESIS: [&str; 3] = [
+const HYPOTHESIS: [&str; 9] = [
     "hypothesis==6.170.15",
     "sortedcontainers==2.4.0",
     "websockets==17.4",
+    "jsonschema==4.26.0",
+    "jsonschema-specifications==2025.9.1",
+    "referencing==0.37.0",
+    "rpds-py==2026.9.1",
+    "attrs==26.1.0",
+    "typing-extensions==4.15.0",
 ];
 /// Plugins that change what other tests see, for those of them alone; with all that they need and that is not above.
 const PLUGINS: [&[&str]; 3] = [
@@ -105,12 +111,13 @@ const SCHEMATHESIS: [&str; 27] = [
     "urllib3==2.8.0",
     "Werkzeug==3.1.9",
 ];
-const TOOLS: [&str; 5] = [
+const TOOLS: [&str; 6] = [
     "ruff==0.17.5",
     "mypy==2.4.1",
     "pytest==9.2.0",
     HYPOTHESIS[0],
     HYPOTHESIS[2],
+    "types-jsonschema==4.26.0.20261006",
 ];
 
 pub fn run_command(workspace: &Workspace, arguments: &Arguments) -> Result<()> {

@@ -74,6 +74,7 @@ pub async fn serve(api: Api, listener: TcpListener, bounds: Bounds, end: impl Fu
             },
         };
         let _ = stream.set_nodelay(true);
+        super::socket::notice_the_dead(&stream);
         let router = router
             .clone()
             .map_request(move |request: Request<Incoming>| {
@@ -96,6 +97,7 @@ pub async fn serve(api: Api, listener: TcpListener, bounds: Bounds, end: impl Fu
         });
     }
     drop(listener);
+    api.0.sockets.end();
     ending.cancel();
     under_way.close();
     let _ = tokio::time::timeout(bounds.ending, under_way.wait()).await;

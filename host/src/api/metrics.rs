@@ -26,6 +26,7 @@ pub struct Metrics {
     requests: Family<Answered, Counter>,
     seconds: Family<Asked, Histogram, fn() -> Histogram>,
     pub connections: Gauge,
+    sockets: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -53,6 +54,7 @@ impl Default for Metrics {
             requests: Family::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             connections: Gauge::default(),
+            sockets: Gauge::default(),
         }
     }
 }
@@ -70,6 +72,8 @@ impl Metrics {
         );
         let connections = "Connections that are open";
         registry.register("http_connections", connections, self.connections.clone());
+        let sockets = "WebSocket connections that are open";
+        registry.register("websocket_connections", sockets, self.sockets.clone());
     }
 }
 
@@ -148,6 +152,10 @@ fn register_jobs(registry: &mut Registry, (running, waiting): (usize, usize)) {
     (status = UNAUTHORIZED, body = Detail)))]
 pub async fn metrics(Of(api): Of<Api>) -> Result<Response, Problem> {
     let mut registry = Registry::with_prefix("pytest_host");
+    let sockets = i64::try_from(api.0.sockets.count()).unwrap_or(i64::MAX);
+    api.0.metrics.sockets.set(sockets);
+    let slow = "WebSocket clients that were dropped since they did not read";
+    registry.register("websocket_slow", slow, api.0.sockets.slow());
     api.0.metrics.register(&mut registry);
     let now = api.aside(Now::of).await?;
     now.register(&mut registry);

@@ -9,11 +9,14 @@ mod error;
 mod health;
 mod input;
 mod jobs;
+mod live;
 mod metrics;
 mod pauses;
 mod rate;
+mod relay;
 mod runs;
 mod same_site;
+mod socket;
 mod tests;
 
 use std::net::SocketAddr;
@@ -22,6 +25,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
+use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -32,11 +36,15 @@ pub use error::Problem;
 pub use input::{Asked, Input, Invalid, Step, Wrong};
 
 use crate::job::Jobs;
+use crate::live::Live;
 use crate::state::StateFolder;
+use crate::topic::Topics;
 use book::Book;
 use metrics::Metrics;
 use rate::Rates;
+use relay::Relay;
 use same_site::Names;
+use socket::Sockets;
 
 /// What handlers work with; a cheap clone.
 #[derive(Clone)]
@@ -51,6 +59,9 @@ struct Inner {
     metrics: Metrics,
     book: Book,
     jobs: Jobs,
+    live: Live,
+    relay: Relay,
+    sockets: Sockets,
 }
 
 /// What an [`Api`] is made of.
@@ -64,13 +75,20 @@ pub struct Parts {
     /// For a request's body to arrive.
     pub patience: Duration,
     pub jobs: Jobs,
+    /// What guests publish.
+    pub topics: Topics,
+    /// See `[serve]`: `ping`.
+    pub ping: Duration,
 }
 
 impl Api {
+    /// To be called within a tokio runtime.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
+        let relay = Relay::default();
+        relay.follow_guests(&parts.topics);
         Self(Arc::new(Inner {
-            state: parts.state,
+            state: parts.state.clone(),
             access: parts.access,
             names: Names::new(parts.hosts, parts.origins),
             patience: parts.patience,
@@ -78,6 +96,9 @@ impl Api {
             metrics: Metrics::default(),
             book: Book::default(),
             jobs: parts.jobs,
+            live: Live::new(parts.topics, parts.state.clone()),
+            relay,
+            sockets: Sockets::new(parts.ping),
         }))
     }
 
@@ -89,9 +110,13 @@ impl Api {
         let (closed, mut described) = document::routes().split_for_parts();
         described.merge(open_paths);
         let described = Arc::new(described);
-        let document = axum::routing::get(move || document::document(Arc::clone(&described)));
-        let closed = closed.layer(from_fn_with_state(self.clone(), access::required));
+        let document = get(move || document::document(Arc::clone(&described)));
+        let closed = closed
+            .route("/", get(relay::connect))
+            .route("/ws", get(live::connect))
+            .layer(from_fn_with_state(self.clone(), access::required));
         open.route("/api/openapi.json", document)
+            .route("/api/ws.schema.json", get(live::schema))
             .merge(closed)
             .fallback(error::not_found)
             .method_not_allowed_fallback(error::method_not_allowed)

@@ -124,6 +124,7 @@ mod tests {
         let docs = std::fs::read_dir(root.join("docs")).unwrap();
         let files = docs
             .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_file())
             .chain([root.join("README.md")]);
         files
             .map(|file| std::fs::read_to_string(file).unwrap())

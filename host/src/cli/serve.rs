@@ -172,6 +172,8 @@ async fn stay(
         origins: config.serve.origins.clone(),
         patience: config.serve.idle_timeout,
         jobs,
+        topics,
+        ping: config.serve.ping,
     });
     say(&url, core.address(), &state, token.is_some(), listen);
     let end = async {

@@ -13,8 +13,9 @@ use super::{Assignment, BadInput, Config, Origin, nearest, table};
 use crate::secrets;
 
 /// Keys of the table.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "listen",
+    "ping",
     "token",
     "hosts",
     "origins",
@@ -45,6 +46,9 @@ pub struct Serve {
     pub relay: bool,
     /// How long a connection may be idle, and a request may take to arrive.
     pub idle_timeout: Duration,
+    /// How often WebSocket clients are asked whether they are there; how long one may take to
+    /// read what it is sent.
+    pub ping: Duration,
     /// How many jobs run at once; none is one a processor.
     pub max_jobs: Option<usize>,
     /// How long a job has to end after SIGINT, and again after SIGTERM.
@@ -89,6 +93,7 @@ impl Default for Serve {
             origins: Vec::new(),
             relay: true,
             idle_timeout: Duration::from_secs(30),
+            ping: Duration::from_secs(20),
             max_jobs: None,
             stop_grace: Duration::from_secs(10),
             job_output: 16 << 20,
@@ -154,6 +159,9 @@ impl Serve {
             }
             ["stop-grace"] => {
                 self.stop_grace = table::time(value).map_err(wrong)?;
+            }
+            ["ping"] => {
+                self.ping = table::time(value).map_err(wrong)?;
             }
             ["job-output"] => self.job_output = table::bytes(value).map_err(wrong)?,
             ["job", "directories"] => self.job.directories = paths()?,

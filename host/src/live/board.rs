@@ -29,7 +29,9 @@ pub struct Joined {
     pub subscription: Subscription,
     /// The state, unless it goes on from where it was; none on a guest's topic.
     pub snapshot: Option<Arc<str>>,
-    /// It wanted to go on, and what was in between is not to be had.
+    /// It goes on from where it wanted to.
+    pub resumed: bool,
+    /// It wanted to, and what was in between is not to be had.
     pub gap: bool,
 }
 
@@ -43,8 +45,10 @@ impl Joined {
             let first = subscription.first_seq();
             subscription.skip_to(first.saturating_sub(1));
         }
+        let gap = resume.is_some() && (other || subscription.missed() > 0);
         Self {
-            gap: resume.is_some() && (other || subscription.missed() > 0),
+            resumed: resume.is_some() && !gap,
+            gap,
             subscription,
             snapshot: None,
         }
@@ -108,6 +112,11 @@ impl Board {
         self.now().render.is_some()
     }
 
+    /// Somebody is about to listen.
+    pub fn touch(&self) {
+        self.now().heard = Instant::now();
+    }
+
     /// Whether somebody listens, or did a moment ago.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
@@ -138,6 +147,7 @@ impl Board {
             return Ok(Joined {
                 subscription,
                 snapshot: None,
+                resumed: true,
                 gap: false,
             });
         }
@@ -146,6 +156,7 @@ impl Board {
         Ok(Joined {
             subscription,
             snapshot: Some(Arc::clone(snapshot)),
+            resumed: false,
             gap: resume.is_some(),
         })
     }
@@ -218,6 +229,20 @@ mod tests {
             assert_eq!((joined.snapshot.as_deref(), joined.gap), (Some("3"), true));
             assert_eq!(texts(&mut joined), Vec::<String>::new());
         }
+    }
+
+    #[test]
+    fn whoever_comes_back_before_anything_happened_goes_on() {
+        let board = board();
+        let joined = board.join(None, &Arc::default()).unwrap();
+        let epoch = joined.subscription.epoch().to_string();
+        drop(joined);
+        put(&board, 1);
+        let mut joined = board
+            .join(resume(1, Some(&epoch)).as_ref(), &Arc::default())
+            .unwrap();
+        assert!(joined.resumed);
+        assert_eq!(texts(&mut joined), ["+1"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::board::Render;
 
@@ -14,12 +15,14 @@ pub struct List {
     items: Arc<BTreeMap<String, Value>>,
 }
 
-/// What becomes of a list.
-#[derive(Debug, Serialize)]
-struct Change<'a> {
+/// What becomes of a list. Items are in the order of their ids.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ListChange<'a> {
     /// New, or instead of those with the same id.
+    #[schema(value_type = Vec<Object>)]
     put: Vec<&'a Value>,
     /// The ids of those that are gone.
+    #[schema(value_type = Vec<String>)]
     removed: Vec<&'a String>,
 }
 
@@ -39,7 +42,7 @@ impl List {
         if put.is_empty() && removed.is_empty() {
             return None;
         }
-        let change = serde_json::to_string(&Change { put, removed });
+        let change = serde_json::to_string(&ListChange { put, removed });
         self.items = Arc::new(items);
         change.ok()
     }

@@ -12,7 +12,10 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 pub use board::{Joined, Resume};
+pub use list::ListChange;
+pub use pauses::PauseItem;
 use pauses::Pauses;
+pub use run::RunChange;
 use runs::Runs;
 
 use crate::state::StateFolder;
@@ -60,12 +63,25 @@ impl Live {
         }
     }
 
-    /// Subscribes to any topic. May have to read a run first, and so block.
+    /// Subscribes to any topic. A run may have to be read first.
     ///
     /// # Errors
     ///
     /// Where there is no such topic, or it cannot be read.
-    pub fn subscribe(
+    pub async fn subscribe(
+        &self,
+        name: String,
+        resume: Option<Resume>,
+        bell: Arc<Notify>,
+    ) -> Result<Joined, NotThere> {
+        let live = self.clone();
+        let join = move || live.join(&name, resume.as_ref(), &bell);
+        tokio::task::spawn_blocking(join)
+            .await
+            .map_err(std::io::Error::other)?
+    }
+
+    fn join(
         &self,
         name: &str,
         resume: Option<&Resume>,

@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::Notify;
+use utoipa::ToSchema;
 
 use super::NotThere;
 use super::board::{Board, Joined, Resume};
 use super::list::List;
 use crate::control;
-use crate::protocol::control::{FromControl, ToControl};
+use crate::protocol::control::{FromControl, OpenPause, ToControl};
+use crate::protocol::pause::Pause;
 use crate::state::StateFolder;
 use crate::topic::Topics;
 
@@ -21,6 +24,14 @@ const LOOK: Duration = Duration::from_millis(250);
 /// How long a core may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 const NAME: &str = "pauses";
+
+/// A pause that is open.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PauseItem {
+    run: String,
+    #[serde(flatten)]
+    pause: Pause,
+}
 
 pub struct Pauses {
     topics: Topics,
@@ -55,6 +66,7 @@ impl Pauses {
                 board
             }
         };
+        board.touch();
         drop(found);
         board.join(resume, bell)
     }
@@ -92,13 +104,9 @@ fn open(state: &StateFolder) -> BTreeMap<String, Value> {
         let Ok(ToControl::Pauses { pauses }) = core.ask(&FromControl::Pauses) else {
             continue;
         };
-        for open in pauses {
-            let id = open.pause.id.clone();
-            if let Ok(mut item) = serde_json::to_value(open) {
-                if let Some(keys) = item.as_object_mut() {
-                    // It changes by itself, as the deadline tells.
-                    keys.shift_remove("left");
-                }
+        for OpenPause { run, pause, .. } in pauses {
+            let id = pause.id.clone();
+            if let Ok(item) = serde_json::to_value(PauseItem { run, pause }) {
                 found.insert(id, item);
             }
         }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::board::{Board, Render};
 use crate::state::StateFolder;
@@ -16,11 +17,14 @@ const STEPS: usize = 500;
 
 /// What becomes of a run's document: first the steps happen, then keys of it are what
 /// `set` says.
-#[derive(Debug, Serialize)]
-struct Change<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RunChange<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(value_type = Vec<Step>, required = false)]
     events: &'a [Step],
+    /// Keys of the document and what they are now.
     #[serde(skip_serializing_if = "Map::is_empty")]
+    #[schema(value_type = Object, required = false)]
     set: Map<String, Value>,
 }
 
@@ -137,10 +141,10 @@ impl Told {
             } else {
                 Map::new()
             };
-            changes.extend(serde_json::to_string(&Change { events, set }).ok());
+            changes.extend(serde_json::to_string(&RunChange { events, set }).ok());
         }
         if !set.is_empty() {
-            let only = Change { events: &[], set };
+            let only = RunChange { events: &[], set };
             changes.extend(serde_json::to_string(&only).ok());
         }
         (changes, document)

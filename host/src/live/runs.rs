@@ -59,6 +59,7 @@ impl Runs {
             let mut shared = self.shared();
             let new = || Arc::new(Board::new(self.topics.clone(), LIST));
             let board = Arc::clone(shared.list.get_or_insert_with(new));
+            board.touch();
             self.work(&mut shared)?;
             board
         };
@@ -80,6 +81,7 @@ impl Runs {
             let new = || Arc::new(Board::new(self.topics.clone(), &format!("run/{id}")));
             let boards = &mut shared.boards;
             let board = Arc::clone(boards.entry(id.to_owned()).or_insert_with(new));
+            board.touch();
             self.work(&mut shared)?;
             board
         };

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 /// A pause that is open, as its adapter tells of it. Times are seconds since the epoch.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Pause {
     pub id: String,
     /// Of the file protocol: a name that all processes of a session share.
@@ -28,10 +29,11 @@ pub struct Pause {
     pub worker: Option<String>,
     /// The pause's run folder of the file protocol, where it is written to files.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     pub files: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     Failure,

@@ -133,7 +133,9 @@ impl Drop for Subscription {
         if let Some(own) = own {
             held.bells.swap_remove(own);
         }
-        let is_idle = held.bells.is_empty() && held.ring.last() == 0;
+        // The host's own are forgotten by who publishes there: what it knows goes on.
+        let own = super::is_of_the_host(&self.topic.name);
+        let is_idle = !own && held.bells.is_empty() && held.ring.last() == 0;
         drop(held);
         if is_idle {
             self.topics.forget(&self.topic.name);

@@ -2,6 +2,7 @@
 //! to date: `docs/live.md`, *A run*.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::counts::word;
 use super::document::{FailureDocument, TestDocument};
@@ -10,7 +11,7 @@ use crate::guest::bindings::events::{Envelope, Event};
 
 /// One thing that happened. Between two of them the run's [`Document`](super::Document)
 /// changes in nothing else but what `Changes` tells.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Step {
     TestStarted(TestDocument),

@@ -1,12 +1,13 @@
 //! A run in a list of runs.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::counts::Counts;
 use super::runs::{State, Watched};
 
 /// What a list of runs says of one.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Summary {
     pub run: String,
     /// `running`, `finished`, `lost` or `unreadable`.
@@ -28,6 +29,7 @@ pub struct Summary {
     /// Tests that run now.
     pub running: usize,
     /// Tests by verdict.
+    #[schema(value_type = BTreeMap<String, u64>)]
     pub counts: Counts,
     /// Failures that were told of.
     pub failures: u64,
