@@ -22,7 +22,7 @@ def test_the_api_is_as_it_is_described(project: Project) -> None:
             f"{serving.url}/api/openapi.json",
             f"--header=Authorization: Bearer {serving.token}",
             "--phases=examples,coverage,fuzzing",
-            "--max-examples=25",
+            "--max-examples=8",
             "--generation-database=none",
             "--seed=1",
         ],

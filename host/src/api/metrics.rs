@@ -14,7 +14,6 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::error::Detail;
 use super::{Api, Problem};
 use crate::watch::State;
 
@@ -148,8 +147,7 @@ fn register_jobs(registry: &mut Registry, (running, waiting): (usize, usize)) {
 
 /// What the host has counted, and what holds now, for Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "host",
-    responses((status = OK, body = String, content_type = "application/openmetrics-text"),
-    (status = UNAUTHORIZED, body = Detail)))]
+    responses((status = OK, body = String, content_type = "application/openmetrics-text")))]
 pub async fn metrics(Of(api): Of<Api>) -> Result<Response, Problem> {
     let mut registry = Registry::with_prefix("pytest_host");
     let sockets = i64::try_from(api.0.sockets.count()).unwrap_or(i64::MAX);

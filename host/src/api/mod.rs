@@ -109,7 +109,7 @@ impl Api {
             .split_for_parts();
         let (closed, mut described) = document::routes().split_for_parts();
         described.merge(open_paths);
-        let described = Arc::new(described);
+        let described = Arc::new(document::with_common_answers(described));
         let document = get(move || document::document(Arc::clone(&described)));
         let closed = closed
             .route("/", get(relay::connect))

@@ -125,7 +125,6 @@ impl From<OpenPause> for PauseOfRun {
 /// The pauses that wait, the oldest first; of all runs here, whatever host they have.
 #[utoipa::path(get, path = "/api/pauses", tag = "pauses", responses(
     (status = OK, body = Vec<PauseOfRun>),
-    (status = UNAUTHORIZED, body = Detail),
 ))]
 pub async fn list(State(api): State<Api>) -> Result<Json<Vec<PauseOfRun>>, Problem> {
     api.aside(|api| {
@@ -140,7 +139,6 @@ pub async fn list(State(api): State<Api>) -> Result<Json<Vec<PauseOfRun>>, Probl
 #[utoipa::path(get, path = "/api/pauses/{pause}", tag = "pauses",
     params(("pause" = String, Path, description = "Its id")), responses(
     (status = OK, body = Shown),
-    (status = UNAUTHORIZED, body = Detail),
     (status = NOT_FOUND, body = Detail),
     (status = CONFLICT, body = Detail),
 ))]
@@ -160,7 +158,6 @@ pub async fn show(
 #[utoipa::path(post, path = "/api/pauses/{pause}/resume", tag = "pauses", request_body = Resume,
     params(("pause" = String, Path, description = "Its id")), responses(
     (status = OK, body = Accepted),
-    (status = UNAUTHORIZED, body = Detail),
     (status = NOT_FOUND, body = Detail),
     (status = CONFLICT, body = Detail, description = "The test does not take it: somebody else was first, or it does not fit"),
     (status = UNSUPPORTED_MEDIA_TYPE, body = Detail),
@@ -186,7 +183,6 @@ pub async fn resume(
 #[utoipa::path(post, path = "/api/pauses/{pause}/extend", tag = "pauses", request_body = Extend,
     params(("pause" = String, Path, description = "Its id")), responses(
     (status = OK, body = Accepted),
-    (status = UNAUTHORIZED, body = Detail),
     (status = NOT_FOUND, body = Detail),
     (status = CONFLICT, body = Detail),
     (status = UNSUPPORTED_MEDIA_TYPE, body = Detail),
@@ -209,7 +205,6 @@ pub async fn extend(
 #[utoipa::path(post, path = "/api/pauses/{pause}/abort", tag = "pauses", request_body = Abort,
     params(("pause" = String, Path, description = "Its id")), responses(
     (status = OK, body = Accepted),
-    (status = UNAUTHORIZED, body = Detail),
     (status = NOT_FOUND, body = Detail),
     (status = CONFLICT, body = Detail),
     (status = UNSUPPORTED_MEDIA_TYPE, body = Detail),

@@ -72,7 +72,6 @@ pub struct SinkOfRun {
 /// The runs, the newest first.
 #[utoipa::path(get, path = "/api/runs", tag = "runs", params(Which), responses(
     (status = OK, body = Runs),
-    (status = UNAUTHORIZED, body = Detail),
     (status = UNPROCESSABLE_ENTITY, body = Invalid),
 ))]
 pub async fn list(
@@ -86,7 +85,6 @@ pub async fn list(
 #[utoipa::path(get, path = "/api/runs/{run}", tag = "runs",
     params(("run" = String, Path, description = "Its name, or `last`")), responses(
     (status = OK, body = Document),
-    (status = UNAUTHORIZED, body = Detail),
     (status = NOT_FOUND, body = Detail),
 ))]
 pub async fn show(
@@ -103,7 +101,6 @@ pub async fn show(
 /// The sinks of runs that have not got all of them, with how many events they have left.
 #[utoipa::path(get, path = "/api/sinks", tag = "runs", responses(
     (status = OK, body = Vec<SinkOfRun>),
-    (status = UNAUTHORIZED, body = Detail),
 ))]
 pub async fn sinks(State(api): State<Api>) -> Result<Json<Vec<SinkOfRun>>, Problem> {
     api.aside(|api| {

@@ -91,7 +91,6 @@ pub struct Table {
 #[utoipa::path(get, path = "/api/runs/{run}/tests", tag = "runs",
     params(("run" = String, Path, description = "Its name, or `last`"), Which), responses(
     (status = OK, body = Tests),
-    (status = UNAUTHORIZED, body = Detail),
     (status = NOT_FOUND, body = Detail),
     (status = UNPROCESSABLE_ENTITY, body = Invalid),
 ))]
