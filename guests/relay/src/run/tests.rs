@@ -11,6 +11,8 @@ use crate::workbench::{
     session, short, started, warning, whole,
 };
 
+mod losses;
+
 struct Bench {
     server: Server,
     state: Shared,
