@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-const GUESTS: [&str; 4] = ["publish", "pubdir", "rt", "relay"];
+const GUESTS: [&str; 5] = ["publish", "pubdir", "rt", "relay", "orchestration"];
 
 fn main() {
     println!("cargo::rerun-if-env-changed=PYTEST_HOST_GUESTS");

@@ -12,6 +12,7 @@ pub mod intake;
 pub mod job;
 pub mod journal;
 pub mod live;
+pub mod orchestration;
 pub mod pause;
 pub mod protocol;
 pub mod replay;

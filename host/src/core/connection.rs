@@ -21,6 +21,7 @@ use crate::control;
 use crate::guest::sink::Sink;
 use crate::intake::Command;
 use crate::journal::JournalError;
+use crate::orchestration::Orchestrations;
 use crate::protocol::PROTOCOL;
 use crate::protocol::message::{Finished, FromAdapter, FromHost, Hello, Role, Welcome};
 use crate::state::RunFolder;
@@ -296,6 +297,8 @@ impl Core {
         reader: &mut BufReader<OwnedReadHalf>,
         lines: &mpsc::Sender<FromHost>,
     ) -> io::Result<()> {
+        // They end with the connection.
+        let mut orchestrations = Orchestrations::new(lines.clone());
         while let Ok(Some(message)) = read_line::<FromAdapter>(reader).await {
             match message {
                 FromAdapter::Finish { timeout } => {
@@ -311,6 +314,11 @@ impl Core {
                 }
                 FromAdapter::PauseEnd { id } => self.pauses.closed(&id),
                 FromAdapter::Answer(answer) => self.pauses.answered(answer),
+                FromAdapter::CheckOrchestration(check) => orchestrations.check(*check),
+                FromAdapter::Orchestrate(begin) => orchestrations.begin(*begin, run.journal()),
+                FromAdapter::Completed(ended) => orchestrations.completed(*ended),
+                FromAdapter::Kill { orchestration } => orchestrations.kill(&orchestration),
+                FromAdapter::OrchestrateEnd { orchestration } => orchestrations.end(&orchestration),
                 FromAdapter::Refuse { message } => {
                     self.count(|open| open.unreported = Some(message.clone()));
                     return Err(io::Error::other(message));

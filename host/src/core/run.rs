@@ -155,6 +155,11 @@ impl Run {
         self.folder.as_ref()
     }
 
+    #[must_use]
+    pub fn journal(&self) -> Arc<dyn Journal> {
+        Arc::clone(&self.journal)
+    }
+
     /// Tells the thread that follows the segments.
     pub fn tell(&self, command: Command) {
         if let Some(intake) = &self.intake {

@@ -20,6 +20,22 @@ wasmtime::component::bindgen!({
 pub use self::pytest_host::sinks::{events, http, log, state, topics, websocket};
 pub use exports::pytest_host::sinks::sink as exported;
 
+/// World `orchestrator-guest`, with the types of the others.
+pub mod orchestrator {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "orchestrator-guest",
+        with: {
+            "pytest-host:sinks/events": super::pytest_host::sinks::events,
+            "pytest-host:sinks/log": super::pytest_host::sinks::log,
+        },
+        exports: { default: async },
+        additional_derives: [PartialEq, serde::Serialize, serde::Deserialize],
+    });
+
+    pub use exports::pytest_host::sinks::orchestrator::{Action, Completion, Step, Verdict};
+}
+
 /// World `pause-policy-guest`, with the types of the other.
 pub mod policy {
     wasmtime::component::bindgen!({

@@ -1,7 +1,10 @@
 //! The guests that are part of this program.
 
-/// Their names, in the order they are listed in.
+/// The names of those that are sinks, in the order they are listed in.
 pub const NAMES: [&str; 4] = ["publish", "pubdir", "rt", "relay"];
+
+/// The one that orchestrates tests unless another one is named.
+pub const ORCHESTRATION: &str = "orchestration";
 
 /// The component of a built-in guest.
 #[must_use]
@@ -22,6 +25,10 @@ pub fn component(name: &str) -> Option<&'static [u8]> {
         "relay" => Some(include_bytes!(concat!(
             env!("PYTEST_HOST_GUESTS"),
             "/relay.wasm"
+        ))),
+        ORCHESTRATION => Some(include_bytes!(concat!(
+            env!("PYTEST_HOST_GUESTS"),
+            "/orchestration.wasm"
         ))),
         _ => None,
     }

@@ -13,6 +13,7 @@ pub mod instance;
 pub mod limits;
 pub mod module;
 mod needs;
+pub mod orchestrator;
 mod paths;
 pub mod policy;
 mod proxy;

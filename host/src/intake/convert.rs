@@ -2,7 +2,7 @@
 
 use crate::guest::bindings::events;
 use crate::journal::Item;
-use crate::protocol::{frame, pause};
+use crate::protocol::{frame, orchestration, pause};
 
 pub fn session(id: &str, session: frame::Session) -> events::Session {
     events::Session {
@@ -146,6 +146,15 @@ pub fn pause_kind(kind: pause::Kind) -> events::PauseKind {
     match kind {
         pause::Kind::Failure => events::PauseKind::Failure,
         pause::Kind::Checkpoint => events::PauseKind::Checkpoint,
+    }
+}
+
+pub fn level(level: orchestration::Level) -> events::Level {
+    match level {
+        orchestration::Level::Debug => events::Level::Debug,
+        orchestration::Level::Info => events::Level::Info,
+        orchestration::Level::Warning => events::Level::Warning,
+        orchestration::Level::Error => events::Level::Error,
     }
 }
 

@@ -17,7 +17,7 @@ use self::names::unknown;
 use self::pauses::Pauses;
 use super::convert;
 use crate::guest::bindings::events::{
-    self, Event, Failure, Gap, SessionEnd, TestEnd, Verdict, Warning,
+    self, Event, Extension, Failure, Gap, SessionEnd, TestEnd, Verdict, Warning,
 };
 use crate::journal::{Draft, Intake, Item, Items, Journal, JournalError, Position};
 use crate::protocol::frame::{Frame, ItemRef, Phase, Report};
@@ -274,6 +274,19 @@ impl Normaliser {
                 }
             }
             Frame::PauseEnd { t, end } => say(t, self.paused.close(*end)),
+            Frame::Orchestration {
+                t,
+                name,
+                level,
+                message,
+            } => {
+                let level = convert::level(level);
+                say(t, Event::OrchestrationReported((name, level, message)));
+            }
+            Frame::Extension { t, name, payload } => {
+                let payload = payload.to_string();
+                say(t, Event::Extension(Extension { name, payload }));
+            }
             Frame::Gap {
                 t,
                 first,

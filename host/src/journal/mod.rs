@@ -249,6 +249,20 @@ pub trait Journal: Send + Sync {
     ///
     /// Where it cannot be written; then none of it was.
     fn put_back(&self, sink: &str, letters: &[Pending]) -> Result<(), JournalError>;
+
+    /// Writes down a call of an orchestrator, JSON, before anything comes of it.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be written.
+    fn note_call(&self, orchestration: &str, number: u64, call: &str) -> Result<(), JournalError>;
+
+    /// The calls of an orchestrator, in order.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be read.
+    fn calls(&self, orchestration: &str) -> Result<Vec<String>, JournalError>;
 }
 
 /// The end of a journal.

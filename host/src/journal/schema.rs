@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::JournalError;
 
 /// The format that this host writes. A newer one is refused, never guessed at.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS events (
@@ -69,6 +69,12 @@ CREATE TABLE IF NOT EXISTS state (
     value BLOB NOT NULL,
     PRIMARY KEY (sink, key)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS calls (
+    orchestration TEXT NOT NULL,
+    number        INTEGER NOT NULL,
+    call          TEXT NOT NULL,
+    PRIMARY KEY (orchestration, number)
+) STRICT, WITHOUT ROWID;
 INSERT OR IGNORE INTO run (only, closed) VALUES (1, 0);
 ";
 
@@ -76,6 +82,13 @@ INSERT OR IGNORE INTO run (only, closed) VALUES (1, 0);
 const SECOND: &str = "ALTER TABLE processes ADD COLUMN unsaid TEXT;";
 /// From format 2 to 3.
 const THIRD: &str = "ALTER TABLE sinks ADD COLUMN removed INTEGER;";
+/// From format 3 to 4.
+const FOURTH: &str = "CREATE TABLE IF NOT EXISTS calls (
+    orchestration TEXT NOT NULL,
+    number        INTEGER NOT NULL,
+    call          TEXT NOT NULL,
+    PRIMARY KEY (orchestration, number)
+) STRICT, WITHOUT ROWID;";
 
 /// Makes the tables of a new file, brings those of an older format up to date, and refuses one of a newer format.
 pub fn prepare(connection: &Connection) -> Result<(), JournalError> {
@@ -91,8 +104,9 @@ pub fn prepare(connection: &Connection) -> Result<(), JournalError> {
     }
     match found {
         0 => connection.execute_batch(TABLES)?,
-        1 => connection.execute_batch(&format!("BEGIN; {SECOND} {THIRD} COMMIT;"))?,
-        2 => connection.execute_batch(THIRD)?,
+        1 => connection.execute_batch(&format!("BEGIN; {SECOND} {THIRD} {FOURTH} COMMIT;"))?,
+        2 => connection.execute_batch(&format!("BEGIN; {THIRD} {FOURTH} COMMIT;"))?,
+        3 => connection.execute_batch(FOURTH)?,
         _ => return Ok(()),
     }
     connection.pragma_update(None, "user_version", FORMAT)?;

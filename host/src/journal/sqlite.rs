@@ -312,6 +312,23 @@ impl Journal for SqliteJournal {
             Ok(())
         })
     }
+
+    fn note_call(&self, orchestration: &str, number: u64, call: &str) -> Result<(), JournalError> {
+        self.write(|transaction| {
+            transaction
+                .prepare_cached("INSERT INTO calls (orchestration, number, call) VALUES (?, ?, ?)")?
+                .execute(params![orchestration, number, call])?;
+            Ok(())
+        })
+    }
+
+    fn calls(&self, orchestration: &str) -> Result<Vec<String>, JournalError> {
+        let reader = self.reader();
+        let mut select =
+            reader.prepare("SELECT call FROM calls WHERE orchestration = ? ORDER BY number")?;
+        let rows = select.query_map([orchestration], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
 }
 
 pub(super) fn head(connection: &Connection) -> Result<Head, JournalError> {

@@ -192,6 +192,14 @@ impl Journal for Tail {
     fn put_back(&self, sink: &str, letters: &[Pending]) -> Result<(), JournalError> {
         self.stored.put_back(sink, letters)
     }
+
+    fn note_call(&self, orchestration: &str, number: u64, call: &str) -> Result<(), JournalError> {
+        self.stored.note_call(orchestration, number, call)
+    }
+
+    fn calls(&self, orchestration: &str) -> Result<Vec<String>, JournalError> {
+        self.stored.calls(orchestration)
+    }
 }
 
 mod full;

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::pause;
+use super::{orchestration, pause};
 
 /// One frame. A kind that this host does not know is passed over.
 #[derive(Debug, Deserialize)]
@@ -96,6 +97,19 @@ pub enum Frame {
         t: f64,
         #[serde(flatten)]
         end: Box<PauseEnd>,
+    },
+    /// What an orchestrator says, of the orchestration of that name.
+    Orchestration {
+        t: f64,
+        name: String,
+        level: orchestration::Level,
+        message: String,
+    },
+    /// An event without a case of its own yet.
+    Extension {
+        t: f64,
+        name: String,
+        payload: Value,
     },
     Gap {
         t: f64,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::orchestration::{Begin, Check, Checked, Ended, Step};
 use super::pause::{Answer, Pause, Question};
 use crate::config::{Redact, Request};
 
@@ -37,6 +38,19 @@ pub enum FromAdapter {
         id: String,
     },
     Answer(Answer),
+    /// Whether an orchestrated test could begin; answered by `checked`.
+    CheckOrchestration(Box<Check>),
+    /// An orchestrated test begins, or goes on with another core.
+    Orchestrate(Box<Begin>),
+    /// An event of it has ended.
+    Completed(Box<Ended>),
+    /// Its kill switch was set.
+    Kill {
+        orchestration: String,
+    },
+    OrchestrateEnd {
+        orchestration: String,
+    },
     /// What it was welcomed with cannot be used: it ends, and so does pytest.
     Refuse {
         message: String,
@@ -96,6 +110,9 @@ pub enum FromHost {
     Finished(Finished),
     /// To a process with a pause that is open.
     Ask(Question),
+    Checked(Checked),
+    /// What an orchestrated test is to do next.
+    Step(Box<Step>),
     /// Its command file has changed.
     Look {
         pause: String,

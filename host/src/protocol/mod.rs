@@ -3,6 +3,7 @@
 pub mod control;
 pub mod frame;
 pub mod message;
+pub mod orchestration;
 pub mod pause;
 pub mod segment;
 
