@@ -8,6 +8,7 @@ mod drain;
 mod init;
 mod job;
 mod job_shim;
+mod orchestrate;
 mod pause;
 mod python;
 mod replay;
@@ -61,6 +62,9 @@ enum Command {
     /// Look into paused tests, and let them go on
     #[command(subcommand)]
     Pause(pause::Command),
+    /// Look at descriptions of orchestrated tests
+    #[command(subcommand)]
+    Orchestrate(orchestrate::Command),
     /// Look at the runs that are kept, move and remove them
     #[command(subcommand)]
     Runs(runs::Command),
@@ -88,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Watch(args) => watch::run(&args),
         Command::Job(command) => job::run(&command),
         Command::Pause(command) => pause::run(&command),
+        Command::Orchestrate(command) => orchestrate::run(&command),
         Command::Runs(command) => runs::run(&command),
         Command::Sink(command) => sink::run(&command),
         Command::Doctor(args) => doctor::run(&args),

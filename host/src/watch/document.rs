@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::counts::Counts;
 use super::failure::Failure;
 use super::model::Key;
+use super::orchestrated::{Orchestrated, OrchestratedDocument};
 use super::runs::{State, Watched};
 use crate::journal::SinkProgress;
 
@@ -49,6 +50,8 @@ pub struct Document {
     failures: Vec<FailureDocument>,
     failures_left_out: u64,
     sinks: Vec<SinkProgress>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    orchestrated: Vec<OrchestratedDocument>,
     end: Option<End>,
 }
 
@@ -209,6 +212,11 @@ impl Document {
             failures: run.failures.iter().map(FailureDocument::of).collect(),
             failures_left_out: run.failures_left_out,
             sinks: watched.sinks.clone(),
+            orchestrated: run
+                .orchestrated
+                .iter()
+                .map(Orchestrated::document)
+                .collect(),
             end: run.end.as_ref().map(|end| End {
                 time: end.time,
                 exitstatus: end.exitstatus,

@@ -6,6 +6,7 @@ mod document;
 mod failure;
 mod model;
 mod news;
+mod orchestrated;
 pub mod plain;
 mod runs;
 mod step;

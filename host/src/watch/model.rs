@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::counts::Counts;
 use super::failure::{Failure, Stage};
+use super::orchestrated::{self, Orchestrated};
 use crate::guest::bindings::events::{
-    Envelope, Event, Outcome, Phase, Report, Session, SessionEnd, TestEnd, Verdict,
+    Envelope, Event, Level, Outcome, Phase, Report, Session, SessionEnd, TestEnd, Verdict,
 };
 use crate::text::printable;
 
@@ -25,6 +26,7 @@ pub enum Note {
     WorkerLost { worker: String, reason: String },
     Gap { count: u64, reason: String },
     Interrupted { reason: String },
+    Orchestration { name: String, message: String },
 }
 
 /// One pytest invocation. Names are as pytest has them: whoever shows them makes
@@ -60,6 +62,7 @@ pub struct Run {
     pub lost_workers: Vec<(String, String)>,
     pub interrupted: Option<String>,
     pub end: Option<End>,
+    pub orchestrated: Vec<Orchestrated>,
     /// Tests that are not over and of which a failure was told.
     failed: HashSet<Key>,
     /// Of running tests, those whose end may be among the events that were lost.
@@ -133,6 +136,15 @@ impl Run {
                     time,
                     exitstatus,
                     reason: reason.as_deref().map(printable),
+                });
+            }
+            Event::Extension(extension) => {
+                orchestrated::take(&mut self.orchestrated, time, &extension);
+            }
+            Event::OrchestrationReported((name, Level::Warning | Level::Error, message)) => {
+                return Some(Note::Orchestration {
+                    name: printable(&name),
+                    message: printable(&message),
                 });
             }
             _ => {}

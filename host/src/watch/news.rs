@@ -67,6 +67,11 @@ pub enum What {
     Interrupted {
         reason: String,
     },
+    /// An orchestrated test says something that is worth a look.
+    Orchestration {
+        name: String,
+        message: String,
+    },
     Finished {
         exitstatus: Option<i32>,
         reason: Option<String>,
@@ -279,6 +284,7 @@ fn say_note(note: Note, now: f64, say: &mut impl FnMut(f64, What)) {
         Note::WorkerLost { worker, reason } => say(now, What::WorkerLost { worker, reason }),
         Note::Gap { count, reason } => say(now, What::Gap { count, reason }),
         Note::Interrupted { reason } => say(now, What::Interrupted { reason }),
+        Note::Orchestration { name, message } => say(now, What::Orchestration { name, message }),
     }
 }
 

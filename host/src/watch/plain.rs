@@ -54,6 +54,7 @@ pub fn line(news: &News, several: bool) -> String {
         }
         What::Gap { count, reason } => (BAD, format!("{count} events lost{}", dash(reason))),
         What::Interrupted { reason } => (ODD, format!("interrupted{}", dash(reason))),
+        What::Orchestration { name, message } => (ODD, format!("orchestration {name}: {message}")),
         What::Finished {
             exitstatus, words, ..
         } => {
@@ -130,6 +131,15 @@ pub fn state(watched: &Watched, now: f64) -> String {
             failure.word(),
             failure.place()
         ));
+    }
+    for orchestrated in &run.orchestrated {
+        add(format!(
+            "orchestration {}",
+            crate::text::printable(&orchestrated.name)
+        ));
+        for row in orchestrated.table(now) {
+            add(format!("  {row}"));
+        }
     }
     if !watched.sinks.is_empty() {
         let sinks: Vec<String> = watched.sinks.iter().map(words::sink).collect();

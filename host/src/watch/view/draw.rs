@@ -51,10 +51,17 @@ pub fn draw(frame: &mut Frame<'_>, scene: &Scene<'_>, runs: &[Watched], now: f64
         .min((rest / 2).saturating_sub(1))
         .max(1)
         + 1;
-    let [list, header, busy, failed, delivery, keys] = Layout::vertical([
+    let table = table(watched, now);
+    // Its title, and not all of the screen.
+    let events = match table.len() {
+        0 => 0,
+        rows => size(rows + 1).min(rest.saturating_sub(running) * 2 / 3),
+    };
+    let [list, header, busy, orchestrated, failed, delivery, keys] = Layout::vertical([
         Constraint::Length(size(listed)),
         Constraint::Length(HEADER),
         Constraint::Length(running),
+        Constraint::Length(events),
         Constraint::Min(0),
         Constraint::Length(size(sinks)),
         Constraint::Length(1),
@@ -63,6 +70,17 @@ pub fn draw(frame: &mut Frame<'_>, scene: &Scene<'_>, runs: &[Watched], now: f64
     draw_list(frame, list, runs, at, now, pen);
     draw_header(frame, header, watched, now, pen);
     draw_running(frame, busy, watched, now, scene.slow, pen);
+    if events > 0 {
+        let name = watched
+            .run
+            .orchestrated
+            .last()
+            .map(|one| printable(&one.name));
+        let title = format!("orchestration {}", name.unwrap_or_default());
+        let inside = titled(frame, orchestrated, &title);
+        let lines: Vec<Line<'_>> = table.into_iter().map(Line::raw).collect();
+        frame.render_widget(Paragraph::new(lines), inside);
+    }
     draw_failures(frame, failed, watched, ui.back, pen);
     draw_sinks(frame, delivery, watched, pen);
     let several = if runs.len() > 1 {
@@ -239,6 +257,12 @@ fn draw_running(
         Line::styled(format!("{head}{}", end_of(&name, left)), style)
     });
     frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), inside);
+}
+
+/// Events of the orchestrated test that began last.
+fn table(watched: &Watched, now: f64) -> Vec<String> {
+    let last = watched.run.orchestrated.last();
+    last.map_or_else(Vec::new, |one| one.table(now))
 }
 
 fn draw_failures(frame: &mut Frame<'_>, area: Rect, watched: &Watched, back: usize, pen: Pen) {
