@@ -390,13 +390,14 @@ SHOWN = {
     "pause-opened": "test_pauses.py::test_sinks_are_told",
     "pause-closed": "test_pauses.py::test_sinks_are_told",
     "extension": "test_pauses.py::test_sinks_are_told",
+    "orchestration-reported": "test_orchestration.py::test_sinks_are_told",
     "interrupted": "test_endings.py::test_interrupted_by_a_signal",
     "gap": "test_gap",
     "session-finished": "test_endings.py::test_session_finished",
 }
 
 #: Nothing tells these yet.
-TO_COME = {"job-changed", "orchestration-reported"}
+TO_COME = {"job-changed"}
 
 
 def test_no_case_is_forgotten() -> None:

@@ -29,3 +29,5 @@ MOMENTS = _keep("PYTEST_HOST_TEST_MOMENTS")
 EVENTS = _keep("PYTEST_HOST_TEST_EVENTS")
 #: The program that makes requests from the API's description.
 SCHEMATHESIS = _keep("PYTEST_HOST_TEST_SCHEMATHESIS")
+#: Whether orchestrated tests are run for a minute, and how exact they are is asserted.
+MINUTE = _keep("PYTEST_HOST_TEST_MINUTE")

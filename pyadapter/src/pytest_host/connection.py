@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import socket
 import time
 from typing import Any
@@ -23,9 +24,11 @@ class _Real:
     """As they were before any test replaced them: some fake time while they pause."""
 
     monotonic = staticmethod(time.monotonic)
+    poll = staticmethod(select.poll)
 
 
 _monotonic = _Real.monotonic
+_poll = _Real.poll
 
 
 class Unavailable(Exception):
@@ -86,6 +89,11 @@ class Connection:
         """The next that was not received before."""
         return self.receive_new(_monotonic() + seconds)
 
+    def wait(self, seconds: float, other: int) -> None:
+        """Until something may have come, the file descriptor `other` can be read, or so long."""
+        if b"\n" not in self._received:
+            wait_for(seconds, other, self._usable().fileno())
+
     def receive_new(self, deadline: float) -> Message | None:
         while True:
             line, newline, rest = self._received.partition(b"\n")
@@ -131,6 +139,14 @@ class Connection:
             self._stream = None
             raise Unavailable("a test closed the connection to the host")
         return self._stream
+
+
+def wait_for(seconds: float, *descriptors: int) -> None:
+    """Until one of them can be read, or for so long."""
+    poll = _poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    poll.poll(max(0.0, seconds) * 1000)
 
 
 def read_token(address: str) -> str:

@@ -97,6 +97,36 @@ PAUSES = (
     *(PAUSE_ON, PAUSE_ATTEMPTS, PAUSE_IN_CI, PAUSE_EVAL),
 )
 
+RUN_ORCH = DropIn(
+    "--run-orch",
+    metavar="NAME",
+    help="run the orchestrated test whose description has this test_name",
+)
+TEST_ORCH = DropIn("--test-orch", metavar="NAME", help="the same as --run-orch")
+LOAD_ORCH = DropIn(
+    "--load-orch",
+    flag=True,
+    help="list the events of orchestrated tests, check that they could run, and run nothing",
+)
+RUNTIME_ORCH = DropIn(
+    "--runtime-orch",
+    metavar="HOURS",
+    type=values.hours,
+    help="how long the orchestrated test takes, in place of what its description says",
+)
+ORCHESTRATOR = DropIn(
+    "--orchestrator",
+    metavar="FILE",
+    help="a component that decides what starts when, in place of the host's own",
+)
+SUMMARY_ORCH = DropIn(
+    "--summary-orch",
+    metavar="FILE",
+    help="write the summary of the orchestrated test as JSON",
+)
+
+ORCHESTRATION = (RUN_ORCH, TEST_ORCH, LOAD_ORCH, RUNTIME_ORCH, ORCHESTRATOR, SUMMARY_ORCH)
+
 DROP_INS = (
     DropIn(
         "--publish",
@@ -187,6 +217,7 @@ DROP_INS = (
         help="take the folders of this machine out of the texts of the sink relay",
     ),
     *PAUSES,
+    *ORCHESTRATION,
 )
 
 #: The drop-in options that are ours in this run.

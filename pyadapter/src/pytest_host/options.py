@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from . import dropins, rt, values
+from .orchestration import options as orchestration
 from .pauses.options import may_pause
 from .redaction import REPLACEMENT
 
@@ -95,6 +96,8 @@ def read_request(config: pytest.Config, environ: dict[str, str]) -> Request | No
             settings.setdefault(row.sink, {})[row.setting] = value
     extra = list(dict.fromkeys(row.sink for row in given if row.asks))
     pauses = dropins.asks_for_pauses(config) and may_pause(config)
+    # Either way the host is there for something else than sinks.
+    pauses = pauses or orchestration.asks(config)
     if address is None and option.pytest_host_sinks is None and not extra and not pauses:
         return None
     body: dict[str, Any] = {}

@@ -13,6 +13,8 @@ import pytest
 
 from . import dropins, launch, options
 from .controller import KEY
+from .orchestration import options as orchestration
+from .orchestration.fixtures import kill_switch, report_queue, result_reporter
 from .pauses import api
 from .pauses.api import PAUSE_KEY, live_pause, pause_run_id
 from .session import Session
@@ -21,11 +23,12 @@ from .worker import Worker
 _NAME = "pytest_host_session"
 
 #: Fixtures, for pytest to find.
-__all__ = ["live_pause", "pause_run_id"]
+__all__ = ["kill_switch", "live_pause", "pause_run_id", "report_queue", "result_reporter"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     options.add_own(parser)
+    orchestration.add_ini(parser)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -50,12 +53,14 @@ def pytest_configure(config: pytest.Config) -> None:
             config.pluginmanager.register(Worker(config), _NAME)
         if PAUSE_KEY in workerinput:
             _register_pauses(config, is_worker=True)
+        _register_orchestration(config, is_worker=True)
         return
     request = options.read_request(config, environ)
     if request is not None:
         config.pluginmanager.register(Session(config, request, environ), _NAME)
     if dropins.asks_for_pauses(config):
         _register_pauses(config, is_worker=False)
+    _register_orchestration(config, is_worker=False)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -66,3 +71,10 @@ def _register_pauses(config: pytest.Config, *, is_worker: bool) -> None:
     from .pauses import hooks  # noqa: PLC0415 - costs nothing until used
 
     hooks.register(config, is_worker=is_worker)
+
+
+def _register_orchestration(config: pytest.Config, *, is_worker: bool) -> None:
+    if orchestration.asks(config):
+        from .orchestration import hooks  # noqa: PLC0415 - costs nothing until used
+
+        hooks.register(config, is_worker=is_worker)

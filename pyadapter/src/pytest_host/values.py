@@ -24,6 +24,14 @@ def seconds(text: str) -> float:
     return value
 
 
+def hours(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        value = float(text)
+        if math.isfinite(value) and value >= 0:
+            return value
+    raise argparse.ArgumentTypeError(f"not a number of hours: {text!r}")
+
+
 def phases(text: str) -> tuple[str, ...]:
     """Some of pytest's phases, with commas between."""
     names = tuple(name.strip() for name in text.split(","))

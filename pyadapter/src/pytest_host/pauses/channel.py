@@ -1,4 +1,4 @@
-"""The host's socket while a test is paused."""
+"""The host's socket while a test is paused, or orchestrated."""
 
 from __future__ import annotations
 
@@ -9,21 +9,30 @@ import time
 from collections.abc import Callable
 
 from ..attachment import Attachment
-from ..connection import Message, Refused, Unavailable
+from ..connection import Message, Refused, Unavailable, wait_for
 from . import real
 
 #: Seconds between two looks for another core, how often there are any, and how long
 #: one may take to start.
 _REJOIN, _TRIES, _START = 0.5, 5, 3.0
 
+#: Seconds after which a core that was there and is gone does not count as a try.
+_STABLE = 10.0
+
 #: Seconds for a line to be taken by a host that is alive.
 _SEND = 5.0
 
 
 class Channel:
-    """What arrives and is not about pauses is kept for those whom it is for."""
+    """What arrives and is not `wanted` is kept for those whom it is for."""
 
-    def __init__(self, attachment: Attachment | None, start_core: Callable[[float], str]) -> None:
+    def __init__(
+        self,
+        attachment: Attachment | None,
+        start_core: Callable[[float], str],
+        *wanted: str,
+    ) -> None:
+        self._wanted = wanted
         #: Takes a deadline and returns an address.
         self._start_core = start_core
         if attachment is not None and attachment.dropped:
@@ -37,6 +46,7 @@ class Channel:
         self._gone: Attachment | None = None
         self._rejoin_at = 0.0
         self._tries = 0
+        self._joined_at = real.monotonic()
 
     @property
     def is_open(self) -> bool:
@@ -50,25 +60,45 @@ class Channel:
         except Unavailable:
             self._lose()
 
-    def receive(self, seconds: float) -> Message | None:
-        """The next message about pauses, or `None` after so many seconds."""
+    @property
+    def is_lost(self) -> bool:
+        """There is no host, and there will be none."""
+        return self._attachment is None and (self._gone is None or self._tries >= _TRIES)
+
+    def receive(self, seconds: float, bell: int | None = None) -> Message | None:
+        """The next message that is wanted, or `None` after so many seconds.
+
+        Or once the file descriptor `bell` can be read.
+        """
         end = real.monotonic() + seconds
         while self._attachment is not None:
             left = max(0.0, end - real.monotonic())
             try:
+                if bell is not None:
+                    self._attachment.connection.wait(left, bell)
+                    left = 0.0
                 message = self._attachment.connection.receive_within(left)
             except Unavailable:
                 self._lose()
+                if bell is not None:
+                    return None  # whoever is that patient looks for another host first
                 break
-            if message is None or message["type"] in ("ask", "look"):
+            if message is None or message["type"] in self._wanted:
                 return message
             self._others.append(message)
-        real_sleep(max(0.0, end - real.monotonic()))
+        left = max(0.0, end - real.monotonic())
+        if bell is not None:
+            wait_for(left, bell)
+        else:
+            real_sleep(left)
         return None
 
     def _lose(self) -> None:
+        now = real.monotonic()
         self._gone, self._attachment = self._attachment, None
-        self._rejoin_at = real.monotonic() + _REJOIN
+        self._rejoin_at = now + _REJOIN
+        if now - self._joined_at > _STABLE:
+            self._tries = 0
 
     def rejoins(self) -> bool:
         """Whether another core has taken the run over, one that was started here or elsewhere."""
@@ -82,6 +112,7 @@ class Channel:
             with contextlib.suppress(Unavailable, Refused):
                 gone.rejoin(find(gone), real.monotonic() + _START)
                 self._attachment, self._gone = gone, None
+                self._joined_at = real.monotonic()
                 return True
         return False
 

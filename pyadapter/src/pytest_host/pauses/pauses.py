@@ -151,7 +151,8 @@ class Pauses:
         )
 
     def _wait(self, item: pytest.Item, pause: Pause) -> Answer:
-        channel = Channel(self._config.stash.get(ATTACHED, None), self._start_core)
+        attachment = self._config.stash.get(ATTACHED, None)
+        channel = Channel(attachment, self._start_core, "ask", "look")
         files = self._open_files(channel)
         waiting = Waiting(
             pause,
