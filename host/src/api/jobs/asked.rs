@@ -16,15 +16,25 @@ use crate::api::input::{is_json, not_json};
 use crate::api::{Invalid, Wrong};
 use crate::job::{Action, NewJob};
 
+/// What a process can be handed: text without NUL characters.
+#[derive(Deserialize, ToSchema, PartialEq, Eq, PartialOrd, Ord)]
+#[schema(pattern = r"^[^\x00]*$")]
+struct Text(String);
+
+/// What a variable can be called.
+#[derive(Deserialize, ToSchema, PartialEq, Eq, PartialOrd, Ord)]
+#[schema(pattern = r"^[^=\x00]+$")]
+struct Name(String);
+
 /// A job that is to be.
 #[derive(Deserialize, ToSchema)]
 #[expect(dead_code, reason = "describes what `new_job` reads")]
 pub struct JobRequest {
     /// Null for the `--session-id` among the arguments, or else for one that is made up.
-    #[schema(required, max_length = 1000)]
+    #[schema(required, max_length = 1000, pattern = r"^[^\x00]*$")]
     id: Option<String>,
     /// pytest's, each as it is.
-    args: Vec<String>,
+    args: Vec<Text>,
     #[serde(default)]
     collect_only: bool,
     /// Split each argument into words first, as a shell would.
@@ -33,7 +43,7 @@ pub struct JobRequest {
     /// Relative to the server's; where `[serve]` allows it.
     cwd: Option<String>,
     /// On top of the server's; where `[serve]` allows it.
-    env: Option<BTreeMap<String, String>>,
+    env: Option<BTreeMap<Name, Text>>,
     /// The interpreter; where `[serve]` allows it.
     python: Option<String>,
 }
