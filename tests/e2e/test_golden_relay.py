@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from support.capturing import Capture
+from support.golden import SUITE
 from support.golden_relay import (
     FOLDER,
     Message,
@@ -27,9 +28,6 @@ from support.polling import until
 from support.processes import Outcome
 from support.project import MakeProject, Project
 from support.waiting import HELPERS
-
-#: Folders of the captures.
-SUITES = ("/tmp/relw", "/tmp/rtconf", "/suite")
 
 MakeCapture = Callable[..., Capture]
 
@@ -65,7 +63,7 @@ def make_capture() -> Iterator[MakeCapture]:
 
 
 def expected(name: str, project: Project) -> list[Message]:
-    return comparable(mask(captured(name), *SUITES), project)
+    return comparable(mask(captured(name), SUITE), project)
 
 
 def comparable(messages: list[Message], project: Project) -> list[Message]:
@@ -257,7 +255,7 @@ def test_rerun(project: Project, make_capture: MakeCapture) -> None:
 def test_slow1s(project: Project, make_capture: MakeCapture) -> None:
     """The run does not wait for a server that takes its time."""
     project.copy("groups")
-    run = relay(project, make_capture(delay=0.4), "groups")
+    run = relay(project, make_capture(delay=0.15), "groups")
     assert run.outcome.code == 1, run.outcome
     assert run.masked[:1] == expected("slow1s", project)
     check_whole(run, tests=6)
@@ -268,12 +266,12 @@ def test_slow_backpressure(project: Project, make_capture: MakeCapture) -> None:
     """More than any buffer of a socket holds."""
     project.write(
         "test_b.py",
-        "import pytest\n@pytest.mark.parametrize('n', range(400))\n"
+        "import pytest\n@pytest.mark.parametrize('n', range(150))\n"
         "def test_b(n): raise ValueError('x' * 30000)\n",
     )
     run = relay(project, make_capture(delay=0.002), "-q", "--tb=line")
     assert run.outcome.code == 1, run.outcome
-    check_whole(run, tests=400)
+    check_whole(run, tests=150)
     theirs = expected("slow-backpressure", project)
     assert len(of_session(theirs)) == 2, "theirs never ends"
 
