@@ -92,7 +92,11 @@ def test_a_run_as_it_goes_on(suite: Project, stack: ExitStack) -> None:
     run = early.until("runs", bool)[0]["run"]
     topic = f"run/{run}"
     early.subscribe(topic)
-    is_held = lambda run: HELD in [test["nodeid"] for test in run["running"]]  # noqa: E731
+
+    def is_held(run: Message) -> bool:
+        running = [test["nodeid"] for test in run["running"]]
+        return HELD in running and not any(sink["left"] for sink in run["sinks"])
+
     assert early.until(topic, is_held) == watched(suite)
     late = subscriber(server, stack)
     assert late.subscribe(topic)["payload"] == early.documents[topic]
@@ -121,7 +125,8 @@ def fits_the_schema(server: LiveHost, seen: list[Message]) -> None:
     for message in seen:
         check(message, {"$ref": "#/$defs/FromHost"})
         if message["type"] in ("snapshot", "delta"):
-            name = "run/{id}" if message["topic"].startswith("run/") else message["topic"]
+            names = {"run": "run/{id}", "job": "job/{id}/output"}
+            name = names.get(message["topic"].partition("/")[0], message["topic"])
             topics = schema["x-topics"]
             check(message["payload"], topics.get(name, topics["*"])[message["type"]])
     assert {message["type"] for message in seen} >= {"snapshot", "delta"}
@@ -357,3 +362,30 @@ def test_a_subscriber_that_does_not_read_is_dropped_alone(
     reading.say(type="ping")
     assert reading.read() == {"type": "pong"}
     assert CLOSE not in {message["type"] for message in reading.seen}
+
+
+def test_jobs_and_what_they_print(suite: Project, stack: ExitStack) -> None:
+    server = serve(suite)
+    client = subscriber(server, stack)
+    assert client.subscribe("jobs")["payload"] == []
+    answer = server.post("/api/jobs", {"id": "a/b", "args": ["-s"]})
+    assert answer.status == 201, answer
+    topic = "job/a/b/output"
+    client.subscribe(topic)
+    suite.wait_for("held-0")
+    [job] = client.until("jobs", lambda jobs: jobs and jobs[0]["state"] == "in-progress")
+    assert job == {"id": "a/b", "state": "in-progress", "returncode": None}
+    client.until(topic, lambda output: "collected 4 items" in output["text"])
+    assert not client.documents[topic]["whole"]
+    outcome = example(server, "--stop", "a/b")
+    assert (outcome.code, outcome.stdout) == (0, "done\n"), outcome
+    [job] = client.until("jobs", lambda jobs: jobs[0]["state"] == "done")
+    assert job["returncode"] == 2
+    output = client.until(topic, lambda output: output["whole"])
+    late = subscriber(server, stack)
+    assert late.subscribe(topic)["payload"] == output
+    assert server.ask("GET", "/api/jobs/a%2Fb/output").text == output["text"]
+    fits_the_schema(server, client.seen + late.seen)
+    assert server.ask("DELETE", "/api/jobs/a%2Fb").status == 204
+    assert client.until("jobs", lambda jobs: not jobs) == []
+    assert "there is no job" in client.subscribe(topic)["message"]

@@ -136,7 +136,7 @@ def test_a_sink_that_does_not_read_is_dropped_alone(project: Project) -> None:
 
 @pytest.mark.difference("socket-4")
 def test_own_runs_are_sources(project: Project) -> None:
-    project.configure(announcer(topic="relay"))
+    project.configure(announcer(topic="relay") + "[serve]\nrelay = false\n")
     project.write("test_a.py", "def test_1(): pass\ndef test_2(): pass\n")
     server = LiveHost(project)
     with ExitStack() as stack:
@@ -151,3 +151,21 @@ def test_own_runs_are_sources(project: Project) -> None:
             *(None, "test_a.py::test_1", "test_a.py::test_2"),
             *(None, "test_a.py::test_1", "test_a.py::test_2"),
         ]
+
+
+def test_sinks_are_told_of_jobs_and_of_their_runs(project: Project) -> None:
+    """As in golden/relay-run/job-run.ws.json; the end of a job and that of its run may swap."""
+    project.configure(announcer(topic="relay") + "[serve]\nrelay = false\n")
+    project.write("test_a.py", "def test_1(): pass\n")
+    server = LiveHost(project)
+    with ExitStack() as stack:
+        sink = Clients(server, stack).connect(SINK)
+        assert server.post("/api/jobs", {"id": "c1", "args": ["-q"]}).status == 201
+        heard = [json.loads(text) for text in hear(sink, 5)]
+    jobs = [message["payload"] for message in heard if message["type"] == "job"]
+    others = [message["type"] for message in heard if message["type"] != "job"]
+    assert [job["state"] for job in jobs] == ["created", "in-progress", "done"]
+    assert others == ["pytest-source", "testcase"]
+    assert [(job["id"], job["text"]) for job in jobs[:2]] == [("c1", None), ("c1", None)]
+    assert jobs[2]["returncode"] == 0
+    assert "1 passed" in jobs[2]["text"]

@@ -81,6 +81,10 @@ def changed(topic: str, state: Any, payload: Any) -> Any:
     """What a delta makes of a state."""
     if topic.startswith("run/"):
         return _run(state, payload)
+    if topic.startswith("job/"):
+        begun = state if not payload["left_out"] else {"offset": payload["offset"], "text": ""}
+        text = begun["text"] + payload["text"]
+        return {"offset": begun["offset"], "text": text, "whole": payload["whole"]}
     if topic in ("runs", "pauses", "jobs"):
         key = "run" if topic == "runs" else "id"
         items = {item[key]: item for item in state}

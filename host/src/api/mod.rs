@@ -87,6 +87,7 @@ impl Api {
     pub fn new(parts: Parts) -> Self {
         let relay = Relay::default();
         relay.follow_guests(&parts.topics);
+        relay.follow_jobs(parts.jobs.messages());
         Self(Arc::new(Inner {
             state: parts.state.clone(),
             access: parts.access,
@@ -95,8 +96,8 @@ impl Api {
             rates: Rates::default(),
             metrics: Metrics::default(),
             book: Book::default(),
-            jobs: parts.jobs,
-            live: Live::new(parts.topics, parts.state.clone()),
+            jobs: parts.jobs.clone(),
+            live: Live::new(parts.topics, parts.state, parts.jobs),
             relay,
             sockets: Sockets::new(parts.ping),
         }))

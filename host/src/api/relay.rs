@@ -12,7 +12,7 @@ use axum::response::Response;
 use futures_util::StreamExt as _;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, broadcast, oneshot};
 
 use super::socket::{BATCH, End, GATHER, Peer, Place, Reader, Writer, halves};
 use super::{Api, Problem};
@@ -76,6 +76,28 @@ impl Relay {
             Ok(subscription) => drop(tokio::spawn(self.clone().guests(subscription))),
             Err(refused) => tracing::error!("own runs are not relayed: {refused}"),
         }
+    }
+
+    /// Tells sinks what becomes of jobs. To be called within a runtime.
+    pub fn follow_jobs<T: serde::Serialize + Clone + Send + 'static>(
+        &self,
+        mut messages: broadcast::Receiver<T>,
+    ) {
+        let relay = self.clone();
+        tokio::spawn(async move {
+            loop {
+                match messages.recv().await {
+                    Ok(message) => match serde_json::to_string(&message) {
+                        Ok(text) => relay.say(Role::Source, &text.into()),
+                        Err(error) => tracing::error!("a job is not told of: {error}"),
+                    },
+                    Err(broadcast::error::RecvError::Lagged(count)) => {
+                        tracing::warn!("{count} changes of jobs were not told of");
+                    }
+                    Err(broadcast::error::RecvError::Closed) => return,
+                }
+            }
+        });
     }
 
     async fn guests(self, mut subscription: Subscription) {

@@ -128,6 +128,14 @@ impl Jobs {
         .await
     }
 
+    /// All jobs, oldest first, without their texts.
+    #[must_use]
+    pub fn states(&self) -> Vec<Job> {
+        let table = self.inner.table();
+        let shown = table.entries.iter().filter(|entry| !entry.record.removed);
+        shown.map(|entry| entry.view().brief()).collect()
+    }
+
     /// One job.
     ///
     /// # Errors

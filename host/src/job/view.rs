@@ -55,6 +55,16 @@ impl View {
         }
     }
 
+    /// Without the text.
+    pub fn brief(self) -> Job {
+        Job {
+            id: self.id,
+            state: self.state,
+            returncode: self.returncode,
+            text: None,
+        }
+    }
+
     /// Reads the text, at most about `limit` bytes of it.
     pub fn read(self, limit: u64) -> Job {
         let text = self

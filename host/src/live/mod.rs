@@ -2,7 +2,9 @@
 //! what changes. See `docs/live.md`.
 
 mod board;
+mod jobs;
 mod list;
+mod output;
 mod pauses;
 mod run;
 mod runs;
@@ -12,12 +14,16 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 pub use board::{Joined, Resume};
+pub use jobs::JobItem;
+use jobs::JobTopics;
 pub use list::ListChange;
+pub use output::{OutputChange, OutputState};
 pub use pauses::PauseItem;
 use pauses::Pauses;
 pub use run::RunChange;
 use runs::Runs;
 
+use crate::job::Jobs;
 use crate::state::StateFolder;
 use crate::topic::{Refused, Start, Topics};
 
@@ -50,15 +56,17 @@ pub struct Live {
     topics: Topics,
     runs: Arc<Runs>,
     pauses: Arc<Pauses>,
+    jobs: Arc<JobTopics>,
 }
 
 impl Live {
-    /// Of the runs in `state`, and of guests that publish on `topics`.
+    /// Of the runs in `state`, of `jobs`, and of guests that publish on `topics`.
     #[must_use]
-    pub fn new(topics: Topics, state: StateFolder) -> Self {
+    pub fn new(topics: Topics, state: StateFolder, jobs: Jobs) -> Self {
         Self {
             runs: Runs::new(topics.clone(), state.clone()),
             pauses: Pauses::new(topics.clone(), state),
+            jobs: JobTopics::new(topics.clone(), jobs),
             topics,
         }
     }
@@ -90,10 +98,12 @@ impl Live {
         match name {
             "runs" => self.runs.join_list(resume, bell),
             "pauses" => self.pauses.join(resume, bell),
-            _ => match name.strip_prefix("run/") {
-                Some(id) => self.runs.join(id, resume, bell),
-                None if crate::topic::is_of_the_host(name) => Err(NotThere::Topic(name.to_owned())),
-                None => self.join_guests(name, resume, bell),
+            "jobs" => self.jobs.join_list(resume, bell),
+            _ => match (name.strip_prefix("run/"), job(name)) {
+                (Some(id), _) => self.runs.join(id, resume, bell),
+                (_, Some(id)) => self.jobs.join_output(id, resume, bell),
+                _ if crate::topic::is_of_the_host(name) => Err(NotThere::Topic(name.to_owned())),
+                _ => self.join_guests(name, resume, bell),
             },
         }
     }
@@ -111,6 +121,11 @@ impl Live {
         let subscription = self.topics.subscribe(name, start, Arc::clone(bell))?;
         Ok(Joined::to_guests(subscription, resume))
     }
+}
+
+/// The id of `job/ID/output`; it may be empty, or have slashes.
+fn job(name: &str) -> Option<&str> {
+    name.strip_prefix("job/")?.strip_suffix("/output")
 }
 
 impl std::fmt::Debug for Live {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::message::{FromClient, FromHost, Published};
-use crate::live::{ListChange, PauseItem, RunChange};
+use crate::live::{JobItem, ListChange, OutputChange, OutputState, PauseItem, RunChange};
 use crate::watch::{Document, Summary};
 
 /// Of all that is said on `/ws`.
@@ -22,6 +22,9 @@ fn made() -> Value {
     add::<RunChange>(&mut defs);
     add::<Summary>(&mut defs);
     add::<PauseItem>(&mut defs);
+    add::<JobItem>(&mut defs);
+    add::<OutputState>(&mut defs);
+    add::<OutputChange>(&mut defs);
     add::<ListChange>(&mut defs);
     let list = |name: &str| json!({"type": "array", "items": reference(name)});
     let change = |name: &str| {
@@ -41,6 +44,8 @@ fn made() -> Value {
             "runs": {"snapshot": list("Summary"), "delta": change("Summary")},
             "run/{id}": {"snapshot": reference("Run"), "delta": reference("RunChange")},
             "pauses": {"snapshot": list("PauseItem"), "delta": change("PauseItem")},
+            "jobs": {"snapshot": list("JobItem"), "delta": change("JobItem")},
+            "job/{id}/output": {"snapshot": reference("OutputState"), "delta": reference("OutputChange")},
             "*": {"snapshot": {"type": "null"}, "delta": reference("Published")},
         },
     });
