@@ -117,7 +117,11 @@ def test_pages_of_runs(project: Project, serving: Serving) -> None:
 
 
 def test_a_pause_is_answered(project: Project) -> None:
-    project.write("test_pause.py", "from pytest_host import checkpoint\ndef test_it(): assert checkpoint(task='look').result\n")
+    project.write(
+        "test_pause.py",
+        "from pytest_host import checkpoint\n\n"
+        "def test_it(): assert checkpoint(task='look').result\n",
+    )
     project.write("test_fails.py", "def test_it():\n    here = 41\n    assert here == 42\n")
     serving = Serving(project)
     attach = ("pytest", f"--sinks-host={serving.address}")
@@ -140,7 +144,7 @@ def test_a_pause_is_answered(project: Project) -> None:
     assert ["here", "41"] in inside["stack"][-1]["locals"]
     again = serving.post(f"{path}/resume", {"result": False})
     assert again.status == 404, again
-    assert 'pytest_host_pauses 1' in serving.ask("GET", "/metrics").text
+    assert "pytest_host_pauses 1" in serving.ask("GET", "/metrics").text
     done = serving.post(f"/api/pauses/{failed['id']}/abort", {"reason": "no", "session": False})
     assert done.status == 200, done
     outcome = running.finish()
@@ -228,9 +232,7 @@ def test_a_run_does_not_need_the_host_to_stay(project: Project) -> None:
 def test_the_document_has_every_call(serving: Serving) -> None:
     document = serving.ask("GET", "/api/openapi.json", token=False).json
     assert document["openapi"].startswith("3.1")
-    calls = {
-        (method, path) for path, methods in document["paths"].items() for method in methods
-    }
+    calls = {(method, path) for path, methods in document["paths"].items() for method in methods}
     assert {("get", "/api/runs/{run}/tests"), ("post", "/api/pauses/{pause}/resume")} <= calls
     for method, path in sorted(calls):
         answer = serving.ask(method.upper(), path.replace("{", "").replace("}", ""), token=False)

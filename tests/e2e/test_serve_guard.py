@@ -224,9 +224,7 @@ class TestWithoutToken:
         assert "no token is asked for: whoever reaches" in outcome.stderr
 
     def test_it_is_for_this_machine(self, project: Project) -> None:
-        refused = project.run(
-            "host", "serve", "--allow-unauthenticated", "--listen", "0.0.0.0:0"
-        )
+        refused = project.run("host", "serve", "--allow-unauthenticated", "--listen", "0.0.0.0:0")
         assert refused.code == 2
         assert "--allow-remote-unauthenticated says that this is meant" in refused.stderr
 

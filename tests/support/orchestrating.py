@@ -56,12 +56,12 @@ def capture(name: str) -> Capture:
 
 def faster(description: dict[str, Any]) -> dict[str, Any]:
     """All its times, scaled."""
-    scaled = {
+    scaled: dict[str, Any] = {
         key: value * SCALE if _TIMES.match(key) and isinstance(value, (int, float)) else value
         for key, value in description.items()
     }
-    if "events" in scaled:
-        scaled["events"] = [faster(event) for event in scaled["events"]]
+    if "events" in description:
+        scaled["events"] = [faster(event) for event in description["events"]]
     return scaled
 
 
@@ -82,7 +82,8 @@ class Orchestrations:
         self.describe({"test_name": "demo", "events": list(events), **more})
 
     def start(self, *args: str, run: str = "--run-orch=demo", **environ: str) -> Running:
-        return self.project.start("pytest", run, *args, "descriptions/demo.json", **environ)
+        command = ("pytest", run, *args, "descriptions/demo.json")
+        return self.project.start(*command, folder=None, **environ)
 
     def run(self, *args: str, run: str = "--run-orch=demo", **environ: str) -> Outcome:
         """The orchestrated test alone."""

@@ -39,7 +39,7 @@ class Serving:
     def __init__(self, project: Project, *flags: str, **environ: str) -> None:
         listen = () if "--listen" in flags else ("--listen", "127.0.0.1:0")
         self._project = project
-        self._running = project.start("host", "serve", *listen, *flags, **environ)
+        self._running = project.start("host", "serve", *listen, *flags, folder=None, **environ)
         found = until("a host to serve", self._find)
         self.url: str = found["url"]
         self.token: str | None = found["token"]

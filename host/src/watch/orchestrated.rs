@@ -307,7 +307,7 @@ mod tests {
             &json!({"event": "more", "instance": 99, "at": 61.5}),
         );
         insta::assert_snapshot!(known[0].table(1102.0).join("\n"), @"
-        event   runs  failed   last    next      p50      p95
+        event   runs  failed     last    next      p50      p95
         play      20       2  2 s ago  in 3 s  1.000 s  1.900 s
         report     0       0        -       -        -        -
         more    0 +1       0      now       -        -        -
