@@ -1,4 +1,4 @@
-//! HTTP grants: two of them and a URL, one a line.
+//! Grants of servers: two of them and a URL, one a line.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -27,6 +27,6 @@ fuzz_target!(|text: &str| {
         );
     }
     if first.covers(&url) {
-        assert!(matches!(url.scheme(), "http" | "https"), "{url}");
+        assert!(matches!(url.scheme(), "http" | "https" | "ws" | "wss"), "{url}");
     }
 });
