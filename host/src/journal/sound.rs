@@ -19,17 +19,17 @@ const FRAME_HEADER: usize = 24;
 const MAGIC: u32 = 0x377f_0682;
 const LARGEST_PAGE: usize = 1 << 16;
 
-/// Keeps a copy of a damaged log, and says so. To be called before SQLite opens
-/// the journal in `file`, and drops what it cannot read.
+/// Keeps a copy of a damaged log, and says so; answers whether there was one. To be
+/// called before SQLite opens the journal in `file`, and drops what it cannot read.
 ///
 /// # Errors
 ///
 /// Where the log cannot be read or copied.
-pub fn keep_damaged_log(file: &Path) -> io::Result<()> {
+pub fn keep_damaged_log(file: &Path) -> io::Result<bool> {
     let log = beside(file, "-wal");
     let damaged = match File::open(&log) {
         Ok(opened) => is_damaged(&mut BufReader::new(opened))?,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
     };
     if damaged {
@@ -40,7 +40,17 @@ pub fn keep_damaged_log(file: &Path) -> io::Result<()> {
             copy.display()
         );
     }
-    Ok(())
+    Ok(damaged)
+}
+
+/// Empties a log that was damaged. Pages behind the damage would come back to life where
+/// those before them happen to be written once more as they were.
+///
+/// # Errors
+///
+/// Where the log cannot be written to the database.
+pub fn empty_log(connection: &Connection) -> Result<(), JournalError> {
+    Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
 }
 
 /// Looks through a journal that was there before.

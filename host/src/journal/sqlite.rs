@@ -30,7 +30,7 @@ impl SqliteJournal {
     ///
     /// Where it cannot be opened, is no journal or is of a newer format.
     pub fn open(file: &Path) -> Result<Self, JournalError> {
-        sound::keep_damaged_log(file)?;
+        let was_damaged = sound::keep_damaged_log(file)?;
         let was_there = std::fs::metadata(file).is_ok_and(|known| known.len() > 0);
         let writer = Connection::open(file)?;
         // From here on this process must not look into the file by itself.
@@ -38,6 +38,9 @@ impl SqliteJournal {
         writer.busy_timeout(BUSY)?;
         schema::prepare(&writer)?;
         mode::set(file, true);
+        if was_damaged {
+            sound::empty_log(&writer)?;
+        }
         if was_there {
             sound::check(&writer)?;
         }
