@@ -27,6 +27,9 @@ fuzz_target!(|text: &str| {
         );
     }
     if first.covers(&url) {
-        assert!(matches!(url.scheme(), "http" | "https" | "ws" | "wss"), "{url}");
+        assert!(
+            matches!(url.scheme(), "http" | "https" | "ws" | "wss"),
+            "{url}"
+        );
     }
 });

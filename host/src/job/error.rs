@@ -21,6 +21,9 @@ pub enum JobError {
     /// 403
     #[error("{0}")]
     Forbidden(String),
+    /// 429
+    #[error("{0} jobs wait already")]
+    Full(usize),
     /// 422
     #[error("{0}")]
     Unfit(Unfit),

@@ -261,6 +261,9 @@ async fn read(view: View) -> Job {
     }
 }
 
+/// Jobs that wait for others to end.
+const MOST_WAITING: usize = 1000;
+
 type Watched = (u64, watch::Receiver<Seen>);
 
 impl Inner {
@@ -296,6 +299,9 @@ impl Inner {
         settings.allow.environment(&new.env)?;
 
         let mut table = self.table();
+        if table.waiting() >= MOST_WAITING {
+            return Err(JobError::Full(MOST_WAITING));
+        }
         if let Some(known) = table.shown(&id) {
             if named || known.record.phase != Phase::Ended {
                 return Err(JobError::Exists(id));

@@ -108,6 +108,12 @@ impl Table {
         waiting.min().map(|(_, number)| number)
     }
 
+    /// How many wait for others to end.
+    pub fn waiting(&self) -> usize {
+        let waits = |entry: &&Entry| matches!(entry.record.phase, Phase::Waiting(_));
+        self.entries.iter().filter(waits).count()
+    }
+
     /// Forgets a job and deletes what is kept of it.
     pub fn discard(&mut self, number: u64) {
         let at = self

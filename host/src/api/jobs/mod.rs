@@ -137,6 +137,10 @@ impl From<JobError> for Refused {
             JobError::Mismatch { .. } => StatusCode::BAD_REQUEST,
             JobError::Forbidden(_) => StatusCode::FORBIDDEN,
             JobError::Unfit(unfit) => return Self::Invalid(invalid(unfit)),
+            JobError::Full(_) => {
+                let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, error.to_string());
+                return Self::Problem(problem.retry_after(60));
+            }
             JobError::Store(error) => return Self::Problem(Problem::trouble(error)),
         };
         Self::Problem(Problem::new(status, error.to_string()))

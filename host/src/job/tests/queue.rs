@@ -116,3 +116,17 @@ async fn a_reader_that_falls_behind_is_told() {
     assert!(matches!(receiver.recv().await, Err(RecvError::Lagged(44))));
     assert_eq!(receiver.recv().await.unwrap().job().id, "44");
 }
+
+#[tokio::test]
+async fn no_more_than_a_thousand_jobs_wait() {
+    let mut bench = Bench::new();
+    bench.settings.max_jobs = 0;
+    let jobs = bench.open();
+    for nth in 0..1000 {
+        jobs.create(sh(&nth.to_string(), "true")).await.unwrap();
+    }
+    let refused = jobs.create(sh("one more", "true")).await.unwrap_err();
+    assert_eq!(refused.to_string(), "1000 jobs wait already");
+    jobs.remove("7").await.unwrap();
+    jobs.create(sh("one more", "true")).await.unwrap();
+}
