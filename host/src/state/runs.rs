@@ -94,12 +94,11 @@ impl StateFolder {
     /// Where it cannot be made.
     pub fn new_run(&self) -> io::Result<RunFolder> {
         loop {
-            let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%S");
-            let id = format!("{now}-{:04x}", fastrand::u16(..));
+            let id = name(jiff::Timestamp::now());
             let path = self.path.join("runs").join(&id);
             match std::fs::DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => {}
-                // Of the same second, and by chance of the same name.
+                // Of the same moment.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 Err(error) => return Err(error),
             }
@@ -211,6 +210,14 @@ impl RunFolder {
     }
 }
 
+/// Names are in the order of time, also within a second: the last four digits are of it,
+/// in parts of 65,536.
+fn name(now: jiff::Timestamp) -> String {
+    let nanoseconds = now.as_nanosecond().rem_euclid(1_000_000_000);
+    let part = nanoseconds * 65_536 / 1_000_000_000;
+    format!("{}-{part:04x}", now.strftime("%Y-%m-%dT%H-%M-%S"))
+}
+
 fn prepare(path: &Path) -> io::Result<()> {
     // Runs hold what tests print: nobody else's to read.
     private_folder(&path.join("runs"))?;
@@ -241,16 +248,21 @@ mod tests {
         assert!(root.path().join(".pytest_host/.gitignore").exists());
     }
 
-    /// Some of these have the same random part, if names are not looked at.
     #[test]
-    fn runs_of_one_second_have_names_of_their_own() {
+    fn runs_have_names_of_their_own_in_their_order() {
         let root = tempfile::tempdir().unwrap();
         let state = StateFolder::make(root.path()).unwrap();
-        let ids: Vec<String> = (0..1500)
+        let ids: Vec<String> = (0..500)
             .map(|_| state.new_run().unwrap().id.clone())
             .collect();
-        let different: std::collections::BTreeSet<&String> = ids.iter().collect();
-        assert_eq!(different.len(), ids.len());
+        assert!(ids.is_sorted_by(|one, next| one < next), "{ids:?}");
+    }
+
+    #[test]
+    fn a_name_tells_the_time() {
+        let at = |nanosecond| jiff::Timestamp::new(1_795_255_842, nanosecond).unwrap();
+        assert_eq!(name(at(0)), "2026-11-21T10-10-42-0000");
+        assert_eq!(name(at(999_999_999)), "2026-11-21T10-10-42-ffff");
     }
 
     #[test]
