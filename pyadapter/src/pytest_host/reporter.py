@@ -256,6 +256,9 @@ class Reporter:
         return raised
 
     def _end(self, nodeid: str, attempt: Attempt, t: float) -> None:
+        if self._raised:  # in a phase that some plugin let pass: not the next attempt's
+            for when in reports.PHASES:
+                self._raised.pop((nodeid, when), None)
         if self._open.get(nodeid) is attempt:
             del self._open[nodeid]
             if attempt.outcomes and attempt.verdict() == "rerun":
