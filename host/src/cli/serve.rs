@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
+use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{context, python};
@@ -56,6 +57,10 @@ pub struct Args {
     place: Option<Place>,
 }
 
+/// Behind sinks, which are behind tests.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+
 /// What `--where` prints.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Place {
@@ -85,8 +90,17 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let code = runtime.block_on(stay(config, state, access, interpreter(args, &directory)));
+    let connections = connections()?;
+    let interpreter = interpreter(args, &directory);
+    let code = runtime.block_on(stay(
+        config,
+        state,
+        access,
+        interpreter,
+        connections.handle(),
+    ));
     // A thread may be inside a guest.
+    connections.shutdown_background();
     runtime.shutdown_background();
     code
 }
@@ -132,11 +146,26 @@ fn access(args: &Args, config: &Config, state: &StateFolder) -> anyhow::Result<O
     }
 }
 
+/// Whoever looks on has a runtime of its own, behind the tests and what they wait for:
+/// a crowd of subscribers takes a processor otherwise that a run may need.
+fn connections() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .thread_name("connections")
+        .on_thread_start(|| {
+            // Of this thread; elsewhere it would be of the process.
+            #[cfg(target_os = "linux")]
+            let _ = rustix::process::setpriority_process(None, NICE);
+        })
+        .enable_all()
+        .build()
+}
+
 async fn stay(
     config: Config,
     state: StateFolder,
     token: Option<String>,
     interpreter: PathBuf,
+    connections: &Handle,
 ) -> anyhow::Result<ExitCode> {
     let mut ends = [
         SignalKind::interrupt(),
@@ -148,8 +177,9 @@ async fn stay(
     .collect::<Result<Vec<_>, _>>()?;
     let listen = config.serve.listen;
     let alone = Serving::begin(&state).map_err(|refused| BadInput(refused.to_string()))?;
-    let listener = TcpListener::bind(listen)
-        .await
+    let listener = connections
+        .spawn(TcpListener::bind(listen))
+        .await?
         .map_err(|error| BadInput(format!("cannot listen at {listen}: {error}")))?;
     let url = format!("http://{}", listener.local_addr()?);
     let topics = Topics::new(Limits::default());
@@ -162,7 +192,7 @@ async fn stay(
         pid: std::process::id(),
         address: core.address().to_owned(),
     })?;
-    let api = Api::new(Parts {
+    let parts = Parts {
         state: state.clone(),
         access: match token.clone() {
             Some(token) => Access::Token(Token::new(token)),
@@ -174,20 +204,21 @@ async fn stay(
         jobs,
         topics,
         ping: config.serve.ping,
-    });
-    say(&url, core.address(), &state, token.is_some(), listen);
-    let end = async {
-        let waits = ends.iter_mut().map(|end| Box::pin(end.recv()));
-        futures_util::future::select_all(waits).await;
-        eprintln!("host: ending");
     };
-    serve(
-        api,
-        listener,
-        Bounds::within(config.serve.idle_timeout),
-        end,
-    )
-    .await;
+    say(&url, core.address(), &state, token.is_some(), listen);
+    let (end, ending) = tokio::sync::oneshot::channel::<()>();
+    let bounds = Bounds::within(config.serve.idle_timeout);
+    let serving = connections.spawn(async move {
+        let end = async move {
+            let _ = ending.await;
+        };
+        serve(Api::new(parts), listener, bounds, end).await;
+    });
+    let waits = ends.iter_mut().map(|end| Box::pin(end.recv()));
+    futures_util::future::select_all(waits).await;
+    eprintln!("host: ending");
+    let _ = end.send(());
+    serving.await?;
     core.end().await;
     drop(shown);
     Ok(ExitCode::SUCCESS)

@@ -247,7 +247,10 @@ impl Jobs {
         with: impl FnOnce(&Arc<Inner>) -> Result<T, JobError> + Send + 'static,
     ) -> Result<T, JobError> {
         let inner = Arc::clone(&self.inner);
-        tokio::task::spawn_blocking(move || with(&inner))
+        // Not on a thread of whoever asks: a process that is started there has its priority.
+        self.inner
+            .runtime
+            .spawn_blocking(move || with(&inner))
             .await
             .map_err(io::Error::from)?
     }
