@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from support import variables
 from support.polling import DEADLINE, until
 from support.processes import Outcome
 from support.project import Project, read_results
@@ -146,7 +147,7 @@ def test_what_one_logs_is_counted_over_all_its_instances(project: Project, guest
 
 
 #: Runs of each kind. Their median is what is shown.
-RUNS = 3
+RUNS = int(variables.RUNS or 1)
 MANY = "import pytest\n@pytest.mark.parametrize('n', range(1000))\ndef test_n(n): pass\n"
 
 

@@ -70,7 +70,7 @@ def test_an_endpoint_that_is_dead_changes_nothing(project: Project) -> None:
     assert "Connection refused" not in shown
     assert last.startswith("pytest-host: rt: ")
     assert " left" in last
-    project.wait_for_cores(60)
+    project.end_cores()
     again = project.receiver(port=receiver.port)
     drained = project.run("host", "drain")
     assert drained.code == 0, drained

@@ -7,6 +7,7 @@ READY once all have subscribed, and prints a JSON object of how many messages th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -61,6 +62,14 @@ async def main(arguments: list[str]) -> None:
     print(json.dumps({"least": min(counts), "most": max(counts)}), flush=True)
 
 
-if __name__ == "__main__":
+def yield_to_others() -> None:
+    """They stand for other machines: what they take of this one should be missed by nobody."""
     os.nice(19)
+    # Where sessions are weighed against each other, niceness counts within one alone.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text("19")
+
+
+if __name__ == "__main__":
+    yield_to_others()
     asyncio.run(main(sys.argv[1:]))

@@ -27,6 +27,8 @@ EXAMPLES = _keep("PYTEST_HOST_TEST_EXAMPLES")
 MOMENTS = _keep("PYTEST_HOST_TEST_MOMENTS")
 #: How many events go through a core, if more than for CI.
 EVENTS = _keep("PYTEST_HOST_TEST_EVENTS")
+#: How often a run is timed, if more than for CI.
+RUNS = _keep("PYTEST_HOST_TEST_RUNS")
 #: The program that makes requests from the API's description.
 SCHEMATHESIS = _keep("PYTEST_HOST_TEST_SCHEMATHESIS")
 #: Whether orchestrated tests are run for a minute, and how exact they are is asserted.

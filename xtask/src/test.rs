@@ -286,7 +286,7 @@ fn end_to_end(workspace: &Workspace, environments: &[Environment], which: &[Stri
     let schemathesis = Venv::prepare(workspace, "schemathesis", &python::usual()?, &SCHEMATHESIS)?;
     pytest(newest)
         .env("PYTHONPATH", hypothesis)
-        .args(["-n", "2", "--durations=30"])
+        .args(["-n", "3", "--durations=30"])
         .args(which)
         .current_dir(workspace.path("tests"))
         .env("PYTEST_HOST_TEST_PYTHONS", others)
