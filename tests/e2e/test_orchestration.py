@@ -38,7 +38,9 @@ def test_sinks_are_told(here: Orchestrations) -> None:
         {"name": "ev_raises"},
         total_seconds=0.25,
     )
-    outcome = here.run("--sinks", "collector")
+    # pytest has nothing to say of how we use it.
+    strict = ("-W", "error::pytest.PytestDeprecationWarning")
+    outcome = here.run("--sinks", "collector", *strict)
     assert outcome.code == 1
     events = collecting.events(here.project)
     collecting.check_whole(events)

@@ -90,11 +90,17 @@ class OrchestrationFile(pytest.Module):
 
     def _take_fixtures(self) -> None:
         """Those in the files of events, and of the conftests beside and above them."""
-        fixtures: Any = self.session._fixturemanager
         for module in self.options.sources.modules:
             for conftest in self._conftests(Path(module.__file__ or "")):
-                fixtures.parsefactories(_copy(conftest), self.nodeid)
-            fixtures.parsefactories(_copy(module), self.nodeid)
+                self._take_fixtures_of(conftest)
+            self._take_fixtures_of(module)
+
+    def _take_fixtures_of(self, module: ModuleType) -> None:
+        parse: Any = self.session._fixturemanager.parsefactories
+        if "holder" in inspect.signature(parse).parameters:  # since pytest 9.2
+            parse(holder=_copy(module), node=self)
+        else:
+            parse(_copy(module), self.nodeid)
 
     def _conftests(self, source: Path) -> Iterator[ModuleType]:
         """From the outermost on: the ones that are nearer win."""
