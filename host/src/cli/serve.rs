@@ -16,6 +16,7 @@ use crate::api::{Access, Api, Bounds, Parts, Token, serve};
 use crate::config::{BadInput, Config};
 use crate::core::Staying;
 use crate::job::{Allow, Jobs, Settings};
+use crate::secrets;
 use crate::state::{Serving, StateFolder};
 use crate::topic::{Limits, Topics};
 
@@ -142,7 +143,11 @@ fn access(args: &Args, config: &Config, state: &StateFolder) -> anyhow::Result<O
     }
     match config.serve_token()? {
         Some(token) => Ok(Some(token)),
-        None => Ok(Some(state.token().context("no token can be kept")?)),
+        None => {
+            let token = state.token().context("no token can be kept")?;
+            secrets::learn(&serde_json::Value::String(token.clone()));
+            Ok(Some(token))
+        }
     }
 }
 
