@@ -121,15 +121,14 @@ impl Core {
         let Some(folder) = folder else {
             return Ok(None);
         };
-        let path = folder.path.clone();
         let run = Run::start_within(folder, self.config.journal);
         let mut run = run.map_err(|error| error.to_string())?;
         run.publish_to(self.topics.clone());
         if run.living_processes().is_empty() {
             return Ok(None);
         }
-        if let Err(error) = control::write_address(&path, &self.address) {
-            tracing::warn!("commands will not find this core: {error}");
+        if let Some(folder) = run.folder() {
+            self.show_address(folder);
         }
         let run = Arc::new(run);
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);

@@ -9,7 +9,7 @@ use super::counts::Counts;
 use super::failure::Failure;
 use super::model::Key;
 use super::orchestrated::{Orchestrated, OrchestratedDocument};
-use super::runs::{State, Watched};
+use super::runs::Watched;
 use crate::journal::SinkProgress;
 
 /// A run as it is now.
@@ -171,10 +171,6 @@ impl Document {
 
     fn made(watched: &Watched, test: impl Fn(&Key, f64) -> TestDocument) -> Self {
         let run = &watched.run;
-        let problem = match &watched.state {
-            State::Unreadable(reason) => Some(reason.clone()),
-            _ => None,
-        };
         let lost = run.lost_workers.iter().map(|(worker, reason)| LostWorker {
             worker: worker.clone(),
             reason: reason.clone(),
@@ -183,7 +179,7 @@ impl Document {
         Self {
             run: watched.id.clone(),
             state: watched.state.word(),
-            problem,
+            problem: watched.state.problem(),
             delivering: watched.is_delivering(),
             started: run.started,
             rootdir: run.rootdir.clone(),
@@ -230,6 +226,7 @@ impl Document {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::watch::State;
     use crate::watch::testing::{START, at, busy, done, feed, session_end};
 
     #[test]

@@ -43,6 +43,15 @@ impl State {
         }
     }
 
+    /// Why it cannot be read.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        match self {
+            Self::Unreadable(reason) => Some(reason.clone()),
+            _ => None,
+        }
+    }
+
     /// In one word.
     #[must_use]
     pub fn word(&self) -> &'static str {

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::counts::Counts;
-use super::runs::{State, Watched};
+use super::runs::Watched;
 
 /// What a list of runs says of one.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -42,14 +42,10 @@ impl Summary {
     #[must_use]
     pub fn of(watched: &Watched) -> Self {
         let run = &watched.run;
-        let problem = match &watched.state {
-            State::Unreadable(reason) => Some(reason.clone()),
-            _ => None,
-        };
         Self {
             run: watched.id.clone(),
             state: watched.state.word(),
-            problem,
+            problem: watched.state.problem(),
             delivering: watched.is_delivering(),
             started: run.started,
             rootdir: run.rootdir.clone(),
