@@ -107,7 +107,7 @@ def make_older(project: Project, run: str, days: float) -> None:
     then = time.time() - days * DAY
     os.utime(folder / "lock", (then, then))
     with closing(sqlite3.connect(folder / "journal.db")) as journal, journal:
-        journal.execute("UPDATE events SET time = ?", (then,))
+        journal.execute("UPDATE events SET time = ?, sum = NULL", (then,))
 
 
 def prune(project: Project, *args: str, **environ: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 use url::Url;
 
 use super::schema::{self, FORMAT};
-use super::{BatchLimit, JournalError, JournalReader};
+use super::{BatchLimit, JournalError, JournalReader, sum};
 
 /// Readers wait for nobody in this journal mode, but where it is being recovered.
 const BUSY: Duration = Duration::from_secs(10);
@@ -19,12 +19,15 @@ const BATCH: BatchLimit = BatchLimit {
 
 /// What is copied. Sinks are not: their settings may hold secrets, and what they
 /// are granted is this machine's. Nor are process ids, which mean nothing elsewhere.
+/// `{sum}` stands for the column, or for nothing in formats that have none.
 const COPY: &str = "
-INSERT INTO main.events SELECT * FROM source.events ORDER BY seq;
+INSERT INTO main.events (seq, time, worker, event, sum)
+SELECT seq, time, worker, event, {sum} FROM source.events ORDER BY seq;
 UPDATE main.run SET closed = (SELECT closed FROM source.run);
 INSERT INTO main.processes (process, file, offset, ended, pid, worker, collection)
 SELECT process, file, offset, ended, 0, worker, collection FROM source.processes;
-INSERT INTO main.items SELECT * FROM source.items;
+INSERT INTO main.items (collection, position, nodeid, name, grouped, sum)
+SELECT collection, position, nodeid, name, grouped, {sum} FROM source.items;
 ";
 /// Of journals from format 2 on.
 const UNSAID: &str = "
@@ -96,6 +99,7 @@ pub fn copy_events(from: &Path, to: &Path) -> Result<(), CopyError> {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
     copy.busy_timeout(BUSY)?;
+    sum::teach(&copy)?;
     schema::prepare(&copy)?;
     copy.pragma_update(None, "trusted_schema", false)?;
     copy.execute("ATTACH ? AS source", [source.as_str()])?;
@@ -112,10 +116,12 @@ pub fn copy_events(from: &Path, to: &Path) -> Result<(), CopyError> {
     }
     let transaction = copy.transaction_with_behavior(TransactionBehavior::Deferred)?;
     check(&transaction)?;
-    transaction.execute_batch(COPY)?;
+    let sums = if found > 4 { "sum" } else { "NULL" };
+    transaction.execute_batch(&COPY.replace("{sum}", sums))?;
     if found > 1 {
         transaction.execute_batch(UNSAID)?;
     }
+    sum::check(&transaction)?;
     transaction.commit()?;
     copy.close().map_err(|(_, error)| error)?;
     read_through(to)
@@ -170,7 +176,7 @@ pub fn adopt(journal: &Path, files: &[(&str, u32)]) -> Result<(), JournalError> 
         transaction.execute(
             "INSERT INTO processes (process, file, offset, ended, pid, worker)
              VALUES (?1, ?2, 0, 0, 0, nullif(?3, 'main'))
-             ON CONFLICT (process) DO UPDATE SET file = min(file, ?2) WHERE offset = 0",
+             ON CONFLICT (process) DO UPDATE SET file = min(file, ?2), sum = NULL WHERE offset = 0",
             rusqlite::params![process, number, worker],
         )?;
     }

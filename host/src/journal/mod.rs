@@ -9,6 +9,7 @@ mod reader;
 mod schema;
 mod sound;
 mod sqlite;
+mod sum;
 mod tail;
 
 use std::collections::BTreeMap;

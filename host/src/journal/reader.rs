@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
 
 use super::schema::FORMAT;
-use super::{BatchLimit, DeadLetter, Head, JournalError, Seq, mode, sqlite};
+use super::{BatchLimit, DeadLetter, Head, JournalError, Seq, mode, sqlite, sum};
 use crate::guest::bindings::events::Envelope;
 
 /// Readers wait for nobody in this journal mode, but where it is being recovered.
@@ -31,6 +31,8 @@ pub struct SinkProgress {
 /// Reads a journal and never writes it.
 pub struct JournalReader {
     connection: Connection,
+    /// Of an event.
+    columns: &'static str,
     version: Option<i64>,
 }
 
@@ -49,17 +51,23 @@ impl JournalReader {
             OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
         connection.busy_timeout(BUSY)?;
+        sum::teach(&connection)?;
         let found = connection.pragma_query_value(None, "user_version", |row| row.get(0));
         match found {
             Ok(found) if found > FORMAT => Err(JournalError::Newer {
                 found,
                 known: FORMAT,
             }),
-            // Not made yet. What is read here is the same in every format so far.
+            // Not made yet. What is read here is the same in every format so far, but for sums.
             Ok(0) => Ok(None),
             Err(error) => Err(error.into()),
-            Ok(_) => Ok(Some(Self {
+            Ok(found) => Ok(Some(Self {
                 connection,
+                columns: if found < 5 {
+                    sqlite::UNSUMMED
+                } else {
+                    sqlite::SUMMED
+                },
                 version: None,
             })),
         }
@@ -92,7 +100,7 @@ impl JournalReader {
     ///
     /// Where it cannot be read.
     pub fn read(&self, cursor: Seq, limit: BatchLimit) -> Result<Vec<Envelope>, JournalError> {
-        sqlite::events(&self.connection, cursor, limit)
+        sqlite::events(&self.connection, self.columns, cursor, limit)
     }
 
     /// When the last event happened.
@@ -114,12 +122,13 @@ impl JournalReader {
     /// Where it cannot be read.
     pub fn outline(&self, mut each: impl FnMut(Envelope)) -> Result<(), JournalError> {
         // Within a text of JSON quotes have a backslash, so these are the keys.
-        let mut select = self.connection.prepare(
-            r#"SELECT seq, time, worker, event FROM events
-               WHERE substr(event, 1, 16) <> '{"PhaseFinished"'
+        let mut select = self.connection.prepare(&format!(
+            r#"SELECT {} FROM events
+               WHERE substr(event, 1, 16) <> '{{"PhaseFinished"'
                   OR instr(event, '"outcome":"Failed"') > 0
                ORDER BY seq"#,
-        )?;
+            self.columns
+        ))?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
             each(sqlite::envelope(row)?);
@@ -163,21 +172,23 @@ impl JournalReader {
         &self,
         mut each: impl FnMut(&str, DeadLetter, Envelope),
     ) -> Result<(), JournalError> {
-        let mut select = self.connection.prepare(
-            "SELECT events.seq, events.time, worker, event, name, why, dead_letters.time
-             FROM dead_letters JOIN sinks ON name = sink JOIN events USING (seq)
-             ORDER BY position, events.seq",
-        )?;
+        let mut select = self.connection.prepare(&format!(
+            "WITH event AS (SELECT {} FROM events)
+             SELECT event.*, name, why, dead_letters.time
+             FROM dead_letters JOIN sinks ON name = sink JOIN event USING (seq)
+             ORDER BY position, event.seq",
+            self.columns
+        ))?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
             let event = sqlite::envelope(row)?;
             let letter = DeadLetter {
                 seq: event.seq,
-                why: row.get(5)?,
-                time: row.get(6)?,
+                why: row.get(6)?,
+                time: row.get(7)?,
             };
             each(
-                row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?,
+                row.get_ref(5)?.as_str().map_err(rusqlite::Error::from)?,
                 letter,
                 event,
             );

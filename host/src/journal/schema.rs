@@ -5,14 +5,15 @@ use rusqlite::Connection;
 use super::JournalError;
 
 /// The format that this host writes. A newer one is refused, never guessed at.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS events (
     seq    INTEGER PRIMARY KEY,
     time   REAL NOT NULL,
     worker TEXT,
-    event  TEXT NOT NULL            -- JSON, as the contract of format 1 names it
+    event  TEXT NOT NULL,           -- JSON, as the contract of format 1 names it
+    sum    INTEGER                  -- of the row's other values, in every table that has it
 ) STRICT;
 CREATE TABLE IF NOT EXISTS run (
     only   INTEGER PRIMARY KEY CHECK (only = 1),
@@ -26,7 +27,8 @@ CREATE TABLE IF NOT EXISTS processes (
     pid        INTEGER NOT NULL,
     worker     TEXT,
     collection TEXT,
-    unsaid     TEXT
+    unsaid     TEXT,
+    sum        INTEGER
 ) STRICT;
 CREATE TABLE IF NOT EXISTS items (
     collection TEXT NOT NULL,
@@ -34,6 +36,7 @@ CREATE TABLE IF NOT EXISTS items (
     nodeid     TEXT NOT NULL,
     name       TEXT NOT NULL,
     grouped    TEXT,
+    sum        INTEGER,
     PRIMARY KEY (collection, position)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sinks (
@@ -45,7 +48,8 @@ CREATE TABLE IF NOT EXISTS sinks (
     closed    INTEGER NOT NULL DEFAULT 0,
     disabled  INTEGER NOT NULL DEFAULT 0,
     error     TEXT,
-    removed   INTEGER               -- its cursor when it was removed from the run
+    removed   INTEGER,              -- its cursor when it was removed from the run
+    sum       INTEGER
 ) STRICT;
 CREATE TABLE IF NOT EXISTS pending (
     sink     TEXT NOT NULL,
@@ -54,6 +58,7 @@ CREATE TABLE IF NOT EXISTS pending (
     attempts INTEGER NOT NULL,
     why      TEXT NOT NULL,
     test     TEXT,
+    sum      INTEGER,
     PRIMARY KEY (sink, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS dead_letters (
@@ -61,18 +66,21 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     seq  INTEGER NOT NULL,
     why  TEXT NOT NULL,
     time REAL NOT NULL,
+    sum  INTEGER,
     PRIMARY KEY (sink, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS state (
     sink  TEXT NOT NULL,
     key   TEXT NOT NULL,
     value BLOB NOT NULL,
+    sum   INTEGER,
     PRIMARY KEY (sink, key)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS calls (
     orchestration TEXT NOT NULL,
     number        INTEGER NOT NULL,
     call          TEXT NOT NULL,
+    sum           INTEGER,
     PRIMARY KEY (orchestration, number)
 ) STRICT, WITHOUT ROWID;
 INSERT OR IGNORE INTO run (only, closed) VALUES (1, 0);
@@ -90,6 +98,17 @@ const FOURTH: &str = "CREATE TABLE IF NOT EXISTS calls (
     PRIMARY KEY (orchestration, number)
 ) STRICT, WITHOUT ROWID;";
 
+/// From format 4 to 5. What is there has no sums.
+const FIFTH: &str = "
+ALTER TABLE events ADD COLUMN sum INTEGER;
+ALTER TABLE processes ADD COLUMN sum INTEGER;
+ALTER TABLE items ADD COLUMN sum INTEGER;
+ALTER TABLE sinks ADD COLUMN sum INTEGER;
+ALTER TABLE pending ADD COLUMN sum INTEGER;
+ALTER TABLE dead_letters ADD COLUMN sum INTEGER;
+ALTER TABLE state ADD COLUMN sum INTEGER;
+ALTER TABLE calls ADD COLUMN sum INTEGER;";
+
 /// Makes the tables of a new file, brings those of an older format up to date, and refuses one of a newer format.
 pub fn prepare(connection: &Connection) -> Result<(), JournalError> {
     // A process that dies loses nothing; a power loss may lose the last commits.
@@ -102,12 +121,19 @@ pub fn prepare(connection: &Connection) -> Result<(), JournalError> {
             known: FORMAT,
         });
     }
-    match found {
-        0 => connection.execute_batch(TABLES)?,
-        1 => connection.execute_batch(&format!("BEGIN; {SECOND} {THIRD} {FOURTH} COMMIT;"))?,
-        2 => connection.execute_batch(&format!("BEGIN; {THIRD} {FOURTH} COMMIT;"))?,
-        3 => connection.execute_batch(FOURTH)?,
+    let steps = match found {
+        0 => {
+            connection.execute_batch(TABLES)?;
+            &[][..]
+        }
+        1 => &[SECOND, THIRD, FOURTH, FIFTH][..],
+        2 => &[THIRD, FOURTH, FIFTH],
+        3 => &[FOURTH, FIFTH],
+        4 => &[FIFTH],
         _ => return Ok(()),
+    };
+    if !steps.is_empty() {
+        connection.execute_batch(&format!("BEGIN; {} COMMIT;", steps.concat()))?;
     }
     connection.pragma_update(None, "user_version", FORMAT)?;
     Ok(())

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, Transaction, 
 
 use super::{
     BEYOND, BatchLimit, DeadLetter, Head, Intake, Item, Items, Journal, JournalError, Pending,
-    Position, Progress, Seq, Standing, mode, schema, sound,
+    Position, Progress, Seq, Standing, mode, schema, sound, sum,
 };
 use crate::config::SinkSpec;
 use crate::guest::bindings::events::Envelope;
@@ -36,6 +36,7 @@ impl SqliteJournal {
         // From here on this process must not look into the file by itself.
         mode::set(file, was_there);
         writer.busy_timeout(BUSY)?;
+        sum::teach(&writer)?;
         schema::prepare(&writer)?;
         mode::set(file, true);
         if was_damaged {
@@ -43,12 +44,14 @@ impl SqliteJournal {
         }
         if was_there {
             sound::check(&writer)?;
+            sum::check(&writer)?;
         }
         let reader = Connection::open_with_flags(
             file,
             OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
         reader.busy_timeout(BUSY)?;
+        sum::teach(&reader)?;
         Ok(Self {
             writer: Mutex::new(writer),
             reader: Mutex::new(reader),
@@ -88,7 +91,8 @@ impl SqliteJournal {
             let mut head = head(transaction)?;
             let mut sizes = Vec::with_capacity(intake.drafts.len());
             let mut insert = transaction.prepare_cached(
-                "INSERT INTO events (seq, time, worker, event) VALUES (?, ?, ?, ?)",
+                "INSERT INTO events (seq, time, worker, event, sum)
+                 VALUES (?1, ?2, ?3, ?4, row_sum(?1, ?2, ?3, ?4))",
             )?;
             for draft in &intake.drafts {
                 head.last += 1;
@@ -121,13 +125,13 @@ impl Journal for SqliteJournal {
     }
 
     fn read(&self, cursor: Seq, limit: BatchLimit) -> Result<Vec<Envelope>, JournalError> {
-        events(&self.reader(), cursor, limit)
+        events(&self.reader(), SUMMED, cursor, limit)
     }
 
     fn pick(&self, seqs: &[Seq], bytes: usize) -> Result<Vec<Envelope>, JournalError> {
         let reader = self.reader();
         let mut select =
-            reader.prepare_cached("SELECT seq, time, worker, event FROM events WHERE seq = ?")?;
+            reader.prepare_cached(&format!("SELECT {SUMMED} FROM events WHERE seq = ?"))?;
         let mut found = Vec::with_capacity(seqs.len());
         let mut size = 0;
         for seq in seqs {
@@ -203,7 +207,7 @@ impl Journal for SqliteJournal {
                      removed = NULL",
                 params![spec.name, text],
             )?;
-            Ok(())
+            sum::renew(transaction, &spec.name)
         })
     }
 
@@ -269,6 +273,7 @@ impl Journal for SqliteJournal {
                     progress.removed,
                     BEYOND
                 ])?;
+            sum::renew(transaction, sink)?;
             for seq in &progress.settled {
                 settle(transaction, sink, *seq)?;
             }
@@ -312,14 +317,17 @@ impl Journal for SqliteJournal {
                  WHERE name = ?",
                 [sink],
             )?;
-            Ok(())
+            sum::renew(transaction, sink)
         })
     }
 
     fn note_call(&self, orchestration: &str, number: u64, call: &str) -> Result<(), JournalError> {
         self.write(|transaction| {
             transaction
-                .prepare_cached("INSERT INTO calls (orchestration, number, call) VALUES (?, ?, ?)")?
+                .prepare_cached(
+                    "INSERT INTO calls (orchestration, number, call, sum)
+                     VALUES (?1, ?2, ?3, row_sum(?1, ?2, ?3))",
+                )?
                 .execute(params![orchestration, number, call])?;
             Ok(())
         })
@@ -346,14 +354,21 @@ pub(super) fn head(connection: &Connection) -> Result<Head, JournalError> {
     })?)
 }
 
+/// Columns of an event; those of an older format have no sums.
+pub(super) const UNSUMMED: &str = "seq, time, worker, event, true";
+/// Likewise, with whether they are what was written.
+pub(super) const SUMMED: &str =
+    "seq, time, worker, event, sum IS NULL OR sum = row_sum(seq, time, worker, event)";
+
 pub(super) fn events(
     connection: &Connection,
+    columns: &str,
     cursor: Seq,
     limit: BatchLimit,
 ) -> Result<Vec<Envelope>, JournalError> {
-    let mut select = connection.prepare_cached(
-        "SELECT seq, time, worker, event FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
-    )?;
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT {columns} FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
+    ))?;
     let mut rows = select.query(params![cursor, limit.events])?;
     let (mut found, mut bytes) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
@@ -371,8 +386,14 @@ pub(super) fn events(
     Ok(found)
 }
 
-/// Of a row that starts with an event's `seq`, `time`, `worker` and `event`.
+/// Of a row that starts with [`SUMMED`] or [`UNSUMMED`].
 pub(super) fn envelope(row: &Row<'_>) -> Result<Envelope, JournalError> {
+    if !row.get::<_, bool>(4)? {
+        let seq: Seq = row.get(0)?;
+        return Err(JournalError::Damaged(format!(
+            "event {seq} is not what was written"
+        )));
+    }
     Ok(Envelope {
         seq: row.get(0)?,
         time: row.get(1)?,
@@ -388,7 +409,8 @@ fn event_text<'row>(row: &'row Row<'_>) -> Result<&'row str, JournalError> {
 
 fn insert_items(transaction: &Transaction<'_>, items: &Items) -> Result<(), JournalError> {
     let mut insert = transaction.prepare_cached(
-        "INSERT OR IGNORE INTO items (collection, position, nodeid, name, grouped) VALUES (?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO items (collection, position, nodeid, name, grouped, sum)
+         VALUES (?1, ?2, ?3, ?4, ?5, row_sum(?1, ?2, ?3, ?4, ?5))",
     )?;
     for (position, item) in (items.first..=u32::MAX).zip(&items.items) {
         insert.execute(params![
@@ -410,8 +432,8 @@ fn upsert_position(
     transaction
         .prepare_cached(
             "INSERT OR REPLACE INTO processes
-                 (process, file, offset, ended, pid, worker, collection, unsaid)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                 (process, file, offset, ended, pid, worker, collection, unsaid, sum)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, row_sum(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8))",
         )?
         .execute(params![
             process,
@@ -452,7 +474,8 @@ fn settle(transaction: &Transaction<'_>, sink: &str, seq: Seq) -> Result<(), Jou
 fn put_off(transaction: &Transaction<'_>, sink: &str, event: &Pending) -> Result<(), JournalError> {
     transaction
         .prepare_cached(
-            "INSERT OR REPLACE INTO pending (sink, seq, due, attempts, why, test) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO pending (sink, seq, due, attempts, why, test, sum)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, row_sum(?1, ?2, ?3, ?4, ?5, ?6))",
         )?
         .execute(params![
             sink,
@@ -472,7 +495,8 @@ fn set_aside(
 ) -> Result<(), JournalError> {
     transaction
         .prepare_cached(
-            "INSERT OR REPLACE INTO dead_letters (sink, seq, why, time) VALUES (?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO dead_letters (sink, seq, why, time, sum)
+             VALUES (?1, ?2, ?3, ?4, row_sum(?1, ?2, ?3, ?4))",
         )?
         .execute(params![sink, letter.seq, letter.why, letter.time])?;
     Ok(())
@@ -486,7 +510,10 @@ fn write_state(
 ) -> Result<(), JournalError> {
     match value {
         Some(value) => transaction
-            .prepare_cached("INSERT OR REPLACE INTO state (sink, key, value) VALUES (?, ?, ?)")?
+            .prepare_cached(
+                "INSERT OR REPLACE INTO state (sink, key, value, sum)
+                 VALUES (?1, ?2, ?3, row_sum(?1, ?2, ?3))",
+            )?
             .execute(params![sink, key, value])?,
         None => transaction
             .prepare_cached("DELETE FROM state WHERE sink = ? AND key = ?")?

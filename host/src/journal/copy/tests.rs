@@ -117,8 +117,16 @@ fn what_is_missing_or_no_event_or_newer_is_refused() {
     for (change, expected) in [
         ("DELETE FROM events WHERE seq = 1700", "events are missing"),
         (
-            "UPDATE events SET event = '{}' WHERE seq = 9",
+            "UPDATE events SET event = '{}', sum = NULL WHERE seq = 9",
             "cannot read",
+        ),
+        (
+            "UPDATE events SET worker = 'gw7' WHERE seq = 9",
+            "event 9 is not what was written",
+        ),
+        (
+            "INSERT INTO items (collection, position, nodeid, name, sum) VALUES ('c', 0, 'n', 'n', 1)",
+            "items is what was written",
         ),
         ("PRAGMA user_version = 99", "this host knows up to"),
         ("DROP TABLE items", "no such table"),

@@ -33,9 +33,22 @@ fn a_journal_of_the_first_format_is_brought_up_to_date() {
     let old = rusqlite::Connection::open(&file).unwrap();
     old.execute_batch(
         "ALTER TABLE processes DROP COLUMN unsaid; ALTER TABLE sinks DROP COLUMN removed;
+         DROP TABLE calls;
          PRAGMA user_version = 1",
     )
     .unwrap();
+    for table in [
+        "events",
+        "processes",
+        "items",
+        "sinks",
+        "pending",
+        "dead_letters",
+        "state",
+    ] {
+        let drop = format!("ALTER TABLE {table} DROP COLUMN sum");
+        old.execute_batch(&drop).unwrap();
+    }
     drop(old);
     let journal = SqliteJournal::open(&file).unwrap();
     assert_eq!(journal.positions().unwrap().len(), 0);
