@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-const GUESTS: [&str; 5] = ["publish", "pubdir", "rt", "relay", "orchestration"];
+const GUESTS: [&str; 6] = ["publish", "pubdir", "rt", "relay", "orchestration", "empty"];
 
 fn main() {
     println!("cargo::rerun-if-env-changed=PYTEST_HOST_GUESTS");

@@ -6,12 +6,13 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from support.authoring import Built, Sink, make_sink, once, sink_in
 from support.guests import folder_of_guests
 from support.installation import Folders, Installation, installation, pythons
 from support.project import MakeProject, Project
@@ -89,3 +90,16 @@ def guests() -> Path:
     if not folder.is_dir():
         pytest.fail(f"{folder} is not there; build it with: cargo xtask guests --fixtures")
     return folder
+
+
+@pytest.fixture(scope="session")
+def built(folders: Folders, make_project: MakeProject) -> Built:
+    """Sinks that `host sink new` makes, built once for all workers of this run."""
+
+    def build(language: str) -> Sink:
+        def make(folder: Path) -> Mapping[str, str]:
+            return make_sink(make_project(), language, folder)
+
+        return sink_in(once(folders.cache.parent / "sinks", language, make), language)
+
+    return build

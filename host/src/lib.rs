@@ -1,6 +1,7 @@
 //! The host that dispatches pytest events to WebAssembly guests.
 
 pub mod api;
+pub mod build;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -20,4 +21,5 @@ mod secrets;
 pub mod state;
 mod text;
 pub mod topic;
+pub mod trial;
 pub mod watch;

@@ -241,7 +241,7 @@ def test_the_document_has_every_call(serving: Serving) -> None:
 
 
 def test_it_keeps_nothing_open_of_runs_that_are_over(project: Project) -> None:
-    """What is open costs memory for as long as the host stays; a connection may come or go meanwhile."""
+    """What is open costs memory for as long as the host stays. Connections come and go."""
     project.write("test_all.py", HELPERS + "def test_it(): announce('here'); wait('go')\n")
     serving = Serving(project)
 

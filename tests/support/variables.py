@@ -33,3 +33,9 @@ RUNS = _keep("PYTEST_HOST_TEST_RUNS")
 SCHEMATHESIS = _keep("PYTEST_HOST_TEST_SCHEMATHESIS")
 #: Whether orchestrated tests are run for a minute, and how exact they are is asserted.
 MINUTE = _keep("PYTEST_HOST_TEST_MINUTE")
+
+#: Folders of tools that build sinks, as a path has them; the environment of `cargo build` for
+#: guests as pairs in JSON; and where it leaves what it builds.
+TOOLS = _keep("PYTEST_HOST_TEST_TOOLS")
+CARGO = _keep("PYTEST_HOST_TEST_CARGO")
+TARGET = _keep("PYTEST_HOST_TEST_TARGET")

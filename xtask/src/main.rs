@@ -1,6 +1,7 @@
 //! Builds, tests and shows pytest-host; every command does the set-up it needs, once.
 
 mod bench;
+mod contract;
 mod demo;
 mod fuzz;
 mod guests;
@@ -9,6 +10,7 @@ mod python;
 mod steps;
 mod test;
 mod toolchain;
+mod tools;
 mod wheel;
 mod workspace;
 
@@ -35,6 +37,7 @@ enum Command {
     Demo(demo::Arguments),
     Test(test::Arguments),
     Bench(bench::Arguments),
+    Contract(contract::Arguments),
     Fuzz(fuzz::Arguments),
     Guests(guests::Arguments),
     Wheel(wheel::Arguments),
@@ -47,6 +50,7 @@ fn main() -> Result<()> {
         Command::Demo(_) => demo::run_command(&workspace),
         Command::Test(arguments) => test::run_command(&workspace, &arguments),
         Command::Bench(arguments) => bench::run_command(&workspace, &arguments),
+        Command::Contract(arguments) => contract::run(&workspace, &arguments),
         Command::Fuzz(arguments) => fuzz::run_command(&workspace, &arguments),
         Command::Guests(arguments) => guests::run(&workspace, &arguments),
         Command::Wheel(arguments) => wheel::run_command(&workspace, &arguments),

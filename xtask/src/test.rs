@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 
 use crate::{
-    fuzz, guests,
+    contract, fuzz, guests,
     process::{Run, run},
     python::{self, Python, Venv},
     steps::Steps,
+    toolchain, tools,
     wheel::{self, Profile},
     workspace::Workspace,
 };
@@ -126,6 +127,7 @@ pub fn run_command(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let everything = !arguments.real && arguments.end_to_end.is_empty();
     if everything {
         steps.step("format", || format(workspace))?;
+        steps.step("the contract's reference", || contract::check(workspace))?;
         steps.step("clippy", || clippy(workspace))?;
         steps.step("tests of host and xtask", || rust_tests(workspace))?;
         steps.step("tests of guests", || guest_tests(workspace))?;
@@ -284,12 +286,17 @@ fn end_to_end(workspace: &Workspace, environments: &[Environment], which: &[Stri
     let others = std::env::join_paths(others.iter().map(|other| other.venv.program("python")))?;
     let hypothesis = newest.venv.aside("hypothesis", &HYPOTHESIS)?;
     let schemathesis = Venv::prepare(workspace, "schemathesis", &python::usual()?, &SCHEMATHESIS)?;
+    let tools = tools::prepare(workspace)?;
+    let toolchain = toolchain::prepare(workspace, None)?.environment();
     pytest(newest)
         .env("PYTHONPATH", hypothesis)
         .args(["-n", "3", "--durations=30"])
         .args(which)
         .current_dir(workspace.path("tests"))
         .env("PYTEST_HOST_TEST_PYTHONS", others)
+        .env("PYTEST_HOST_TEST_TOOLS", tools)
+        .env("PYTEST_HOST_TEST_CARGO", serde_json::to_string(&toolchain)?)
+        .env("PYTEST_HOST_TEST_TARGET", workspace.target("guests"))
         .env(
             "PYTEST_HOST_TEST_SCHEMATHESIS",
             schemathesis.program("schemathesis"),

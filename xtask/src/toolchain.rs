@@ -190,6 +190,32 @@ impl Toolchain {
         })
     }
 
+    /// What whoever runs plain `cargo build` for the target needs in its environment, beside a path that begins
+    /// with the folder of this cargo.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let shown = |value: &PathBuf| value.display().to_string();
+        let mut all: Vec<(String, String)> = self
+            .variables
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), shown(value)))
+            .collect();
+        if !self.arguments.is_empty() {
+            all.push(("CARGO".to_owned(), shown(&self.cargo)));
+            all.push((
+                "CARGO_UNSTABLE_BUILD_STD".to_owned(),
+                "std,panic_abort".to_owned(),
+            ));
+            all.push((
+                "CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS".to_owned(),
+                self.flags.join(" "),
+            ));
+        }
+        if let Some(first) = &self.path {
+            all.push(("FIRST_ON_PATH".to_owned(), shown(first)));
+        }
+        all
+    }
+
     /// `cargo build` of the guests' workspace in `folder`.
     pub fn build(&self, workspace: &Workspace, folder: &Path) -> Result<Run> {
         let mut cargo = run(&self.cargo)

@@ -1,11 +1,17 @@
 //! HTTP requests, sent by the host through its pooled client, and what an answer means for an event.
 
+mod client;
 mod endpoint;
 
 use std::time::{Duration, SystemTime};
 
 use crate::Refusal;
-pub use crate::bindings::pytest_host::sinks::http::{Error, Request, Response, send};
+#[cfg(target_family = "wasm")]
+pub use crate::bindings::pytest_host::sinks::http::send;
+pub use crate::bindings::pytest_host::sinks::http::{Error, Request, Response};
+#[cfg(not(target_family = "wasm"))]
+pub use crate::testing::send;
+pub use client::{Client, Post};
 pub(crate) use endpoint::authority_of;
 pub use endpoint::{Endpoint, MAX_CONCURRENCY, authority, default_concurrency, default_timeout};
 

@@ -43,9 +43,8 @@
 //! # fn main() {}
 //! ```
 //!
-//! Build it as a `cdylib` for `wasm32-wasip2`. Everything here compiles natively as well, so that a guest's
-//! logic is tested with plain `cargo test`; only the calls that reach the host ([`log`], [`state`],
-//! [`http::send`], [`websocket::send`], [`topics`]) need one, and panic without.
+//! Build it as a `cdylib` for `wasm32-wasip2`. Everything here compiles natively as well, so that a guest is
+//! tested with plain `cargo test`: [`testing`] stands in for the host there.
 
 pub mod captured;
 pub mod delivery;
@@ -57,6 +56,9 @@ pub mod samples;
 mod settings;
 mod sink;
 pub mod state;
+#[cfg(not(target_family = "wasm"))]
+pub mod testing;
+pub mod topics;
 pub mod websocket;
 
 /// The contract's types, generated from `wit/`.
@@ -87,8 +89,8 @@ pub use bindings::exports::pytest_host::sinks::sink::{
     Misconfiguration, Need, Opening, Refusal, Undone,
 };
 pub use bindings::pytest_host::sinks::events::{self, Envelope, Event, Session};
-pub use bindings::pytest_host::sinks::topics;
 pub use serde;
+pub use serde_json;
 pub use settings::parse as parse_settings;
 pub use sink::{Sink, misconfigured};
 

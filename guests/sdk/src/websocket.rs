@@ -1,6 +1,10 @@
 //! Messages to a WebSocket server, over a connection that the host keeps, and what a failure means for an event.
 
-pub use crate::bindings::pytest_host::sinks::websocket::{Error, Undelivered, send};
+#[cfg(target_family = "wasm")]
+pub use crate::bindings::pytest_host::sinks::websocket::send;
+pub use crate::bindings::pytest_host::sinks::websocket::{Error, Undelivered};
+#[cfg(not(target_family = "wasm"))]
+pub use crate::testing::send_messages as send;
 use crate::{Refusal, http::authority_of};
 
 /// How long to wait before another try; the host lets it grow.

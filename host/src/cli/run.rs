@@ -10,6 +10,7 @@ use tokio::io::BufReader;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::sink::prepare;
 use super::summary::{self, Bar};
 use super::{context, python};
 use crate::config::{BadInput, Request, split_names};
@@ -26,11 +27,12 @@ Examples:
   host run --sinks publish,pubdir
   host run --sinks publish --set publish.url=http://127.0.0.1:7777/test-update -- tests/ -k smoke
   host run --sinks pubdir,./collector.wasm --set pubdir.dir=results --runner \"uv run pytest\"
+  host run --sinks ./report.py
 
 The exit code is pytest's (128+n where signal n ended it), or 2 for bad input.
 What a sink has not got when the time is up stays in .pytest_host: host drain.")]
 pub struct Args {
-    /// The sinks: built-in ones, those of host.toml, and paths of components
+    /// The sinks: built-in ones, those of host.toml, and paths of components and scripts
     #[arg(long, value_name = "A,B", value_parser = names)]
     sinks: Option<Names>,
     /// A sink's setting, over those of host.toml
@@ -67,7 +69,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 async fn run_async(args: &Args) -> anyhow::Result<u8> {
     let directory = context::directory()?;
     let pytest = args.python.command()?;
-    let mut core = Core::start(args, &directory).await?;
+    let request = Request {
+        sinks: args.sinks.as_ref().map(|names| names.0.clone()),
+        set: args.set.clone(),
+        ..Request::default()
+    };
+    prepare::scripts(&directory, &request)?;
+    let mut core = Core::start(args.drain_timeout, request, &directory).await?;
     if args.python.runner.is_none() {
         let python = args.python.interpreter()?;
         let redact = context::config(&directory).map(|config| config.redact);
@@ -149,7 +157,11 @@ struct Core {
 }
 
 impl Core {
-    async fn start(args: &Args, directory: &Path) -> anyhow::Result<Self> {
+    async fn start(
+        drain_timeout: Duration,
+        request: Request,
+        directory: &Path,
+    ) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("this program cannot be found again")?;
         let mut child = Command::new(program)
             .arg("core")
@@ -169,15 +181,10 @@ impl Core {
             output: BufReader::new(output),
             address: std::path::PathBuf::new(),
         };
-        let request = Request {
-            sinks: args.sinks.as_ref().map(|names| names.0.clone()),
-            set: args.set.clone(),
-            ..Request::default()
-        };
         let launch = Launch {
             directory: directory.to_owned(),
             request: Some(request),
-            drain_timeout: Some(args.drain_timeout.as_secs_f64()),
+            drain_timeout: Some(drain_timeout.as_secs_f64()),
         };
         write_line(&mut core.input, &launch)
             .await

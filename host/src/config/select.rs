@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::setting::{Lookup, Written, resolve};
 use super::{BadInput, Config, OnFailure, Origin, Setting, SinkTable, nearest};
+use crate::build::language_of;
 use crate::guest::builtin;
 use crate::guest::limits::Limits;
 
@@ -266,7 +267,7 @@ impl Config {
             let known = self.known_sinks();
             let hint = nearest(named, known.iter().map(String::as_str)).unwrap_or_else(|| {
                 format!(
-                    "; known are {}, and paths of components such as ./{named}.wasm",
+                    "; known are {}, and paths of components and scripts such as ./{named}.wasm and ./{named}.py",
                     known.join(", ")
                 )
             });
@@ -365,7 +366,7 @@ impl Config {
 
 /// Whether a name given as a sink is meant as the path of a component.
 fn is_path(name: &str) -> bool {
-    name.contains('/') || name.ends_with(".wasm")
+    name.contains('/') || name.ends_with(".wasm") || language_of(Path::new(name)).is_some()
 }
 
 /// Without the `.` of `./sinks/mine.wasm`.

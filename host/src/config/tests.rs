@@ -187,7 +187,7 @@ fn flags_and_variables_are_complained_of_by_their_names() {
     };
     insta::assert_snapshot!(set("url"), @"--set url: should be sink.key=value, such as --set publish.url=http://127.0.0.1:7777/");
     insta::assert_snapshot!(set("publish.limit.call=soon"), @r#"--set publish.limit.call: publish.limit.call should be a time above 0, such as "5 s""#);
-    insta::assert_snapshot!(config.select(&sinks(&["zzz"])).unwrap_err(), @r#"--sinks: no sink is named "zzz"; known are publish, pubdir, rt, relay, and paths of components such as ./zzz.wasm"#);
+    insta::assert_snapshot!(config.select(&sinks(&["zzz"])).unwrap_err(), @r#"--sinks: no sink is named "zzz"; known are publish, pubdir, rt, relay, and paths of components and scripts such as ./zzz.wasm and ./zzz.py"#);
     let variable = [("PYTEST_HOST_SNKS".to_owned(), "x".to_owned())];
     insta::assert_snapshot!(Config::load(folder.path(), variable).unwrap_err(), @"PYTEST_HOST_SNKS: unknown variable; the settings are PYTEST_HOST_SINKS, PYTEST_HOST_SINK__<SINK>__<KEY>, PYTEST_HOST_LIMIT__<KEY>, PYTEST_HOST_KEEP__<KEY>, PYTEST_HOST_PAUSE__<KEY> and PYTEST_HOST_SERVE__<KEY>");
 }

@@ -6,6 +6,9 @@ pub const NAMES: [&str; 4] = ["publish", "pubdir", "rt", "relay"];
 /// The one that orchestrates tests unless another one is named.
 pub const ORCHESTRATION: &str = "orchestration";
 
+/// The one that does nothing, which others are measured beside.
+pub const EMPTY: &str = "empty";
+
 /// The component of a built-in guest.
 #[must_use]
 pub fn component(name: &str) -> Option<&'static [u8]> {
@@ -29,6 +32,10 @@ pub fn component(name: &str) -> Option<&'static [u8]> {
         ORCHESTRATION => Some(include_bytes!(concat!(
             env!("PYTEST_HOST_GUESTS"),
             "/orchestration.wasm"
+        ))),
+        EMPTY => Some(include_bytes!(concat!(
+            env!("PYTEST_HOST_GUESTS"),
+            "/empty.wasm"
         ))),
         _ => None,
     }

@@ -40,6 +40,12 @@ pub fn compile(engine: &Engine, bytes: &[u8], digest: &str) -> wasmtime::Result<
     }
 }
 
+/// Whether the component of this digest was compiled before.
+#[must_use]
+pub fn has(engine: &Engine, digest: &str) -> bool {
+    folder().is_some_and(|folder| folder.join(file_name(engine, digest)).is_file())
+}
+
 /// Named by content and by what the engine would refuse to load it for.
 fn file_name(engine: &Engine, digest: &str) -> String {
     let mut hasher = DefaultHasher::new();

@@ -5,6 +5,7 @@
 //! well: it is used again for the scheme, host and port that it was made for, which
 //! the same grants cover.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use super::divert;
 use super::grants::Grants;
 use super::proxy::ProxyConnector;
 use super::resolver::AddressDenied;
@@ -35,6 +37,7 @@ const IDLE: Duration = Duration::from_secs(30);
 pub struct HttpClient {
     inner: Client<HttpsConnector<ProxyConnector>, OutgoingBody>,
     connector: ProxyConnector,
+    diverted: Option<SocketAddr>,
 }
 
 /// Why a request got no response.
@@ -54,7 +57,13 @@ impl HttpClient {
     /// proxies that the environment names.
     #[must_use]
     pub fn within(grants: Arc<Grants>) -> Self {
-        Self::with_proxies(grants, Matcher::from_env())
+        match grants.diverted {
+            None => Self::with_proxies(grants, Matcher::from_env()),
+            Some(to) => Self {
+                diverted: Some(to),
+                ..Self::with_proxies(divert::grants(to), Matcher::builder().build())
+            },
+        }
     }
 
     fn with_proxies(grants: Arc<Grants>, proxies: Matcher) -> Self {
@@ -68,7 +77,11 @@ impl HttpClient {
             .pool_idle_timeout(IDLE)
             .pool_timer(TokioTimer::new())
             .build(secured);
-        Self { inner, connector }
+        Self {
+            inner,
+            connector,
+            diverted: None,
+        }
     }
 
     /// Sends one request and returns the head of its response.
@@ -81,6 +94,9 @@ impl HttpClient {
         &self,
         mut request: http::Request<OutgoingBody>,
     ) -> Result<http::Response<Incoming>, SendError> {
+        if let Some(to) = self.diverted {
+            divert::request(&mut request, to);
+        }
         if let Some(authorization) = self.connector.authorization(request.uri()) {
             request
                 .headers_mut()

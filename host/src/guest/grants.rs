@@ -24,7 +24,7 @@
 //! request, it is the proxy that looks the name up, and only the name is checked.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -199,6 +199,8 @@ pub struct FolderGrant {
 pub struct Grants {
     pub http: Vec<HttpGrant>,
     pub folders: Vec<FolderGrant>,
+    /// Where everything goes that is sent, whoever it is for: in a trial, where nothing leaves this machine.
+    pub diverted: Option<SocketAddr>,
 }
 
 impl Grants {

@@ -170,6 +170,12 @@ impl Instance {
         self.store.data_mut().websockets.close().await;
     }
 
+    /// Bytes of its memories together: they do not shrink.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        self.store.data().memory.used()
+    }
+
     /// What the last call wrote to `state`.
     #[must_use]
     pub fn state_writes(&self) -> Vec<Write> {
@@ -179,6 +185,12 @@ impl Instance {
     /// The journal has what the last call wrote.
     pub fn state_committed(&mut self) {
         self.store.data_mut().values.committed();
+    }
+
+    /// Bytes of what `state` has committed.
+    #[must_use]
+    pub fn state_size(&self) -> u64 {
+        self.store.data().values.size()
     }
 
     /// The values as they were last committed, for the next instance.
@@ -259,7 +271,12 @@ pub(super) fn explain(
         match data.memory.refused() {
             Some(Refused::Memory) => CallError::Memory(limits.memory),
             Some(Refused::Table) => CallError::Table,
-            None => CallError::Trap(told(error.root_cause().to_string())),
+            None => {
+                let words = data.printed.last_words();
+                CallError::Trap(told(
+                    words.unwrap_or_else(|| error.root_cause().to_string()),
+                ))
+            }
         }
     }
 }

@@ -78,6 +78,12 @@ impl MemoryLimiter {
         self.refused
     }
 
+    /// Bytes of all memories together.
+    #[must_use]
+    pub fn used(&self) -> u64 {
+        self.used
+    }
+
     /// A call begins: what it fails of is not what an earlier one got over.
     pub fn begin(&mut self) {
         self.refused = None;

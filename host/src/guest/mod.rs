@@ -7,6 +7,7 @@ pub mod cache;
 pub mod call_watch;
 pub mod capability;
 pub mod client;
+pub(crate) mod divert;
 pub mod engine;
 pub mod grants;
 pub mod instance;

@@ -12,11 +12,12 @@ use super::bindings::{SinkGuest, SinkGuestPre};
 use super::capability::{files, sockets};
 use super::store::GuestData;
 use super::{builtin, cache, engine};
+use crate::build::{BuildError, language_of, script};
 use crate::config::ModuleSource;
 use crate::text::one_line;
 
 /// The package of the contract, and the version of it that this host speaks.
-const CONTRACT: &str = "pytest-host:sinks";
+pub const CONTRACT: &str = "pytest-host:sinks";
 pub const CONTRACT_VERSION: &str = "0.1.0";
 /// Interfaces of the contract that a guest may import.
 const OWN: [&str; 6] = ["events", "http", "log", "state", "topics", "websocket"];
@@ -60,6 +61,8 @@ pub enum ModuleError {
         found: String,
         expected: String,
     },
+    #[error("{0}")]
+    Build(#[from] BuildError),
     #[error("this machine cannot run WebAssembly: {0}")]
     NoEngine(Arc<wasmtime::Error>),
 }
@@ -124,12 +127,19 @@ pub fn component(
     let engine = engine::engine().map_err(ModuleError::NoEngine)?;
     let (path, bytes) = read(source)?;
     let digest = crate::text::hex(&Sha256::digest(&bytes));
-    if let Some(expected) = pin.filter(|expected| *expected != digest) {
-        return Err(ModuleError::OtherDigest {
-            path,
-            found: digest,
-            expected: expected.to_owned(),
-        });
+    if let Some(expected) = pin {
+        // Of a script its text is pinned: what is made of that may differ from tool to tool.
+        let found = match script_of(source) {
+            Some(path) => script::digest(path)?,
+            None => digest.clone(),
+        };
+        if found != expected {
+            return Err(ModuleError::OtherDigest {
+                path,
+                found,
+                expected: expected.to_owned(),
+            });
+        }
     }
     let malformed = |error: wasmtime::Error| ModuleError::Malformed {
         path: path.clone(),
@@ -167,17 +177,73 @@ impl Compiled {
     }
 }
 
+/// What a component is, by its type.
+pub struct Inspected {
+    pub imports: Vec<String>,
+    pub exports: Vec<String>,
+    /// The version of the contract that it was built for.
+    pub contract: String,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256, in hexadecimal; of a script that of its text.
+    pub digest: String,
+    /// It was loaded as it was compiled before.
+    pub compiled_before: bool,
+}
+
+/// Loads, compiles and checks a sink, and says what it is.
+///
+/// # Errors
+///
+/// Whatever makes it no sink for this host.
+pub fn inspect(source: &ModuleSource, pin: Option<&str>) -> Result<Inspected, ModuleError> {
+    let engine = engine::engine().map_err(ModuleError::NoEngine)?;
+    let (_, bytes) = read(source)?;
+    let digest = crate::text::hex(&Sha256::digest(&bytes));
+    let compiled_before = cache::has(&engine, &digest);
+    let compiled = component(source, pin, &SINK)?;
+    compiled.link(SinkGuestPre::new)?;
+    let kind = compiled.component.component_type();
+    let names = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let exports = names(kind.exports(&engine).map(|(name, _)| name).collect());
+    let version = |export: &String| {
+        let version = export.strip_prefix(&format!("{CONTRACT}/{}@", SINK.interface))?;
+        Some(version.to_owned())
+    };
+    Ok(Inspected {
+        imports: names(kind.imports(&engine).map(|(name, _)| name).collect()),
+        contract: exports.iter().find_map(version).unwrap_or_default(),
+        exports,
+        size: bytes.len() as u64,
+        digest: match script_of(source) {
+            Some(path) => script::digest(path)?,
+            None => digest,
+        },
+        compiled_before,
+    })
+}
+
 /// The SHA-256 of what is there now for a component, whatever it is, in hexadecimal.
 #[must_use]
 pub fn digest(source: &ModuleSource) -> Option<String> {
     let bytes: std::borrow::Cow<'static, [u8]> = match source {
         ModuleSource::Builtin(name) => builtin::component(name)?.into(),
-        ModuleSource::File(path) => std::fs::read(path).ok()?.into(),
+        ModuleSource::File(path) => match script_of(source) {
+            Some(path) => script::component(path, &mut log).ok()?.into(),
+            None => std::fs::read(path).ok()?.into(),
+        },
     };
     Some(crate::text::hex(&Sha256::digest(&bytes)))
 }
 
-fn read(source: &ModuleSource) -> Result<(String, std::borrow::Cow<'static, [u8]>), ModuleError> {
+/// The bytes of a component, and what to call it.
+///
+/// # Errors
+///
+/// Where it is not there, or is none.
+pub fn read(
+    source: &ModuleSource,
+) -> Result<(String, std::borrow::Cow<'static, [u8]>), ModuleError> {
     let path = match source {
         ModuleSource::Builtin(name) => {
             let bytes = builtin::component(name)
@@ -187,13 +253,29 @@ fn read(source: &ModuleSource) -> Result<(String, std::borrow::Cow<'static, [u8]
         ModuleSource::File(path) => path,
     };
     let shown = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|error| unreadable(path, error))?;
+    let bytes = match script_of(source) {
+        Some(path) => script::component(path, &mut log)?,
+        None => std::fs::read(path).map_err(|error| unreadable(path, error))?,
+    };
     // The preamble: magic, then a version of 16 bits and a layer of 16 bits.
     match bytes.get(..8) {
         Some([0, b'a', b's', b'm', _, _, 1, 0]) => Ok((shown, bytes.into())),
         Some([0, b'a', b's', b'm', ..]) => Err(ModuleError::CoreModule { path: shown }),
         _ => Err(ModuleError::NotWasm { path: shown }),
     }
+}
+
+/// The script that a component is made of, where it is of one.
+#[must_use]
+pub fn script_of(source: &ModuleSource) -> Option<&Path> {
+    match source {
+        ModuleSource::Builtin(_) => None,
+        ModuleSource::File(path) => language_of(path).map(|_| path.as_path()),
+    }
+}
+
+fn log(line: &str) {
+    tracing::info!("{line}");
 }
 
 fn unreadable(path: &Path, error: io::Error) -> ModuleError {
@@ -228,10 +310,10 @@ fn check(
     let wanted = format!("{of_any_version}{CONTRACT_VERSION}");
     let mut other = None;
     for (export, _) in component.exports(engine) {
-        if export == wanted {
-            return Ok(());
-        }
-        if export.starts_with(&of_any_version) {
+        if let Some(version) = export.strip_prefix(&of_any_version) {
+            if is_spoken(version) {
+                return Ok(());
+            }
             other = Some(export.to_owned());
         }
     }
@@ -248,6 +330,16 @@ fn check(
     })
 }
 
+/// Whether a guest of that version of the contract can be run: one of the same 0.x that is no later.
+/// wasmtime's linker finds imports and exports by the same rule.
+fn is_spoken(version: &str) -> bool {
+    let parse = |version: &str| semver::Version::parse(version).ok();
+    let (Some(theirs), Some(ours)) = (parse(version), parse(CONTRACT_VERSION)) else {
+        return false;
+    };
+    (theirs.major, theirs.minor) == (ours.major, ours.minor) && theirs <= ours
+}
+
 fn is_known(import: &str) -> bool {
     let Some((interface, version)) = import.rsplit_once('@') else {
         return false;
@@ -256,7 +348,7 @@ fn is_known(import: &str) -> bool {
         return false;
     };
     if package == CONTRACT {
-        version == CONTRACT_VERSION && OWN.contains(&name)
+        is_spoken(version) && OWN.contains(&name)
     } else {
         package
             .strip_prefix("wasi:")
@@ -282,6 +374,9 @@ fn linker() -> Result<&'static Linker<GuestData>, &'static Arc<wasmtime::Error>>
         });
     LINKER.as_ref()
 }
+
+#[cfg(test)]
+mod version_tests;
 
 #[cfg(test)]
 impl Module {

@@ -9,9 +9,11 @@ use wasmtime_wasi::sockets::WasiSocketsCtxView;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use super::bindings::events::Level;
 use super::capability::files::{FolderView, Folders};
 use super::capability::http::HttpGate;
 use super::capability::log::LogBudget;
+use super::capability::printed::Printed;
 use super::capability::state::KeyValues;
 use super::capability::websocket::WebSockets;
 use super::capability::{ClosedSockets, WasiHttpGate};
@@ -34,6 +36,8 @@ pub struct GuestData {
     /// When the call that runs now has used up its wall clock.
     pub call_ends: Instant,
     pub memory: MemoryLimiter,
+    /// Its standard error.
+    pub printed: Printed,
     folders: Folders,
     wasi: WasiCtx,
     wasi_http: WasiHttpCtx,
@@ -58,17 +62,19 @@ impl GuestData {
         log: Arc<LogBudget>,
         http: HttpGate,
     ) -> wasmtime::Result<Self> {
+        let printed = Printed::new(&http.denials.sink, &log, Level::Warning);
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES);
         Ok(Self {
             sink: Arc::clone(&http.denials.sink),
             values,
-            log,
             publisher: None,
             call_ends: Instant::now(),
             memory: MemoryLimiter::new(limits.memory),
             folders: Folders::open(&http.grants.folders, &http.denials)?,
-            wasi: closed(),
+            wasi: closed(&http.denials.sink, &log, &printed),
+            printed,
+            log,
             wasi_http: WasiHttpCtx::new(),
             wasi_http_gate: WasiHttpGate::new(http.clone()),
             websockets: WebSockets::new(&http.grants),
@@ -98,10 +104,12 @@ impl GuestData {
     }
 }
 
-/// A WASI context in which nothing is granted: no folders, arguments, environment,
-/// standard streams or sockets. Folders are the store's own, see `files`.
-fn closed() -> WasiCtx {
+/// A WASI context in which nothing is granted: no folders, arguments, environment or
+/// sockets. Folders are the store's own, see `files`. What is printed is logged.
+fn closed(sink: &Arc<str>, log: &Arc<LogBudget>, errors: &Printed) -> WasiCtx {
     WasiCtx::builder()
+        .stdout(Printed::new(sink, log, Level::Info))
+        .stderr(errors.clone())
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false)
@@ -143,6 +151,7 @@ pub fn store(engine: &Engine, data: GuestData, limits: &Limits) -> Store<GuestDa
 pub fn start_clock(store: &mut Store<GuestData>, wall: Duration) {
     let data = store.data_mut();
     data.memory.begin();
+    let _ = data.printed.last_words();
     // A limit beyond what a clock can tell is none.
     data.call_ends = Instant::now()
         .checked_add(wall)

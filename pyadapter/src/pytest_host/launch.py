@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sysconfig
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO
 
 import pytest
@@ -25,6 +25,9 @@ BINARY_VARIABLE = "PYTEST_HOST_BINARY"
 ENVIRON = pytest.StashKey[dict[str, str]]()
 
 _NAME = "host"
+
+#: How names of sinks end that are scripts.
+_SCRIPTS = (".py", ".js", ".mjs", ".ts")
 
 
 def start_core(directory: str, environ: Mapping[str, str], deadline: float) -> str:
@@ -56,6 +59,39 @@ def start_core(directory: str, environ: Mapping[str, str], deadline: float) -> s
             return _read_address(answers, binary, deadline)
         finally:
             _reap(process, deadline)
+
+
+def build_scripts(
+    directory: str,
+    environ: Mapping[str, str],
+    names: Iterable[str],
+    tell: Callable[[str], None],
+) -> None:
+    """Have the host build the sinks among `names` that are scripts, if it has not yet.
+
+    That takes longer than a core may hold up a run. Raises `Refused` where one cannot be built.
+    """
+    scripts = [name for name in names if name.endswith(_SCRIPTS)]
+    if not scripts:
+        return
+    process = subprocess.Popen(
+        [find_binary(environ), "sink", "prepare", "--new", *scripts],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd=directory,
+        env=dict(environ),
+        text=True,
+        errors="replace",
+    )
+    last = ""
+    assert process.stderr is not None
+    with process.stderr as lines:
+        for line in lines:
+            last = line.rstrip().removeprefix("host: ")
+            tell(last)
+    if process.wait() != 0:
+        raise Refused(last)
 
 
 def _reap(process: subprocess.Popen[bytes], deadline: float) -> None:

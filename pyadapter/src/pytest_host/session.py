@@ -17,7 +17,7 @@ from .attachment import ATTACHED, Attachment, attach
 from .connection import Refused, Unavailable, read_token
 from .controller import ControllerReporter
 from .ending import Ending
-from .launch import start_core
+from .launch import build_scripts, start_core
 from .options import Request, without_secrets
 from .redaction import Redactor
 from .reporter import Reporter
@@ -79,8 +79,9 @@ class Session:
         if any(getattr(self._config.option, name, False) for name in _NO_RUN):
             return
         self._session = session
-        self._deadline = time.monotonic() + _START_TIMEOUT
         try:
+            self._build_scripts()
+            self._deadline = time.monotonic() + _START_TIMEOUT
             self._attach()
             self._write_job()
             if isinstance(self._reporter, ControllerReporter):
@@ -95,6 +96,18 @@ class Session:
                 self._lost(error)
         except Exception as error:
             self._broken(error)
+
+    def _build_scripts(self) -> None:
+        """Before anything else: it may take a while, once."""
+        if self._request.address is not None:
+            return
+
+        def tell(line: str) -> None:
+            self._config.get_terminal_writer().line(summary.PREFIX + line)
+
+        directory = str(self._config.invocation_params.dir)
+        names = self._request.body.get("sinks") or ()
+        build_scripts(directory, self._environ, names, tell)
 
     def pytest_report_header(self) -> str | None:
         if self._unreported is None:

@@ -66,10 +66,25 @@ struct Added {
 }
 
 #[derive(Debug, Default, serde::Serialize)]
-struct Needs {
+pub(super) struct Needs {
     http: Vec<String>,
     read: Vec<String>,
     write: Vec<String>,
+}
+
+impl Needs {
+    /// By the keys of `allow`.
+    pub(super) fn of(asked: Vec<Need>) -> Self {
+        let mut needs = Self::default();
+        for need in asked {
+            match need {
+                Need::Http(text) => needs.http.push(grant(text)),
+                Need::Read(folder) => needs.read.push(folder),
+                Need::Write(folder) => needs.write.push(folder),
+            }
+        }
+        needs
+    }
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -156,21 +171,12 @@ fn ask(
         .first()
         .filter(|spec| spec.module != ModuleSource::Builtin(name.to_owned()));
     let spec = spec.ok_or_else(|| BadInput(format!("{path}: is not looked at")))?;
-    let mut needs = Needs::default();
     match sink::needs(spec)? {
-        Ok(asked) => {
-            for need in asked {
-                match need {
-                    Need::Http(text) => needs.http.push(grant(text)),
-                    Need::Read(folder) => needs.read.push(folder),
-                    Need::Write(folder) => needs.write.push(folder),
-                }
-            }
-            Ok((needs, None))
-        }
+        Ok(asked) => Ok((Needs::of(asked), None)),
         Err(wrong) => {
             let key = wrong.key.map_or_else(String::new, |key| format!("{key}: "));
-            Ok((needs, Some(one_line(&format!("{key}{}", wrong.problem)))))
+            let problem = one_line(&format!("{key}{}", wrong.problem));
+            Ok((Needs::default(), Some(problem)))
         }
     }
 }
@@ -196,7 +202,7 @@ fn comments(needs: &Needs, problem: Option<&str>) -> [Comment; 2] {
 }
 
 /// As lines of configuration.
-fn grants(needs: &Needs) -> Vec<String> {
+pub(super) fn grants(needs: &Needs) -> Vec<String> {
     [
         ("http", &needs.http),
         ("read", &needs.read),

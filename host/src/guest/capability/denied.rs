@@ -61,6 +61,15 @@ impl Denials {
         }
     }
 
+    /// What was denied so far, as it was told.
+    #[must_use]
+    pub fn all(&self) -> Vec<String> {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines: Vec<String> = told.values().flatten().cloned().collect();
+        lines.sort();
+        lines
+    }
+
     /// The line of configuration that grants `value`.
     #[must_use]
     pub fn allow(&self, key: &str, value: &str) -> String {

@@ -37,6 +37,12 @@ impl LogBudget {
             .is_ok()
     }
 
+    /// Whether something was left out.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.told.load(Ordering::Relaxed)
+    }
+
     /// Whether it is the first time that something is left out.
     fn is_first_over(&self) -> bool {
         !self.told.swap(true, Ordering::Relaxed)
@@ -44,17 +50,21 @@ impl LogBudget {
 }
 
 impl Host for GuestData {
-    /// A line of the log for each of the message, so that none can pass for the host's.
     fn write(&mut self, level: Level, message: String) {
-        for line in message.lines() {
-            if self.log.take(line.len()) {
-                write(&self.sink, level, &printable(line));
-            } else {
-                if self.log.is_first_over() {
-                    tracing::warn!(sink = %self.sink, "limit.log is reached: its further lines are left out");
-                }
-                return;
+        lines(&self.log, &self.sink, level, &message);
+    }
+}
+
+/// A line of the log for each of the message, so that none can pass for the host's.
+pub fn lines(budget: &LogBudget, sink: &str, level: Level, message: &str) {
+    for line in message.lines() {
+        if budget.take(line.len()) {
+            write(sink, level, &printable(line));
+        } else {
+            if budget.is_first_over() {
+                tracing::warn!(sink = %sink, "limit.log is reached: its further lines are left out");
             }
+            return;
         }
     }
 }

@@ -5,6 +5,7 @@ mod denied;
 pub mod files;
 pub mod http;
 pub mod log;
+pub mod printed;
 mod request;
 pub mod sockets;
 pub mod state;

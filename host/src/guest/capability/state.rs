@@ -108,6 +108,12 @@ impl KeyValues {
         }
     }
 
+    /// Bytes of what is committed.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.committed_bytes
+    }
+
     /// The values as committed, to hand to the next instance.
     #[must_use]
     pub fn into_committed(self) -> BTreeMap<String, Vec<u8>> {

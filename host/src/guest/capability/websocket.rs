@@ -4,6 +4,7 @@
 mod link;
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use super::http::{HttpGate, RESERVE, authority};
 use super::request::target;
 use crate::guest::bindings::websocket::{Error, Host, Undelivered};
 use crate::guest::client::SendError;
+use crate::guest::divert;
 use crate::guest::grants::Grants;
 use crate::guest::proxy::ProxyConnector;
 use crate::guest::store::GuestData;
@@ -34,6 +36,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct WebSockets {
     connector: ProxyConnector,
+    diverted: Option<SocketAddr>,
     servers: HashMap<Url, Server>,
 }
 
@@ -72,8 +75,13 @@ impl Default for Pace {
 impl WebSockets {
     #[must_use]
     pub fn new(grants: &Arc<Grants>) -> Self {
+        let connector = match grants.diverted {
+            None => ProxyConnector::new(Arc::clone(grants), Matcher::from_env()),
+            Some(to) => ProxyConnector::new(divert::grants(to), Matcher::builder().build()),
+        };
         Self {
-            connector: ProxyConnector::new(Arc::clone(grants), Matcher::from_env()),
+            connector,
+            diverted: grants.diverted,
             servers: HashMap::new(),
         }
     }
@@ -105,7 +113,8 @@ impl WebSockets {
             let mut link = match server.link.take().filter(Link::is_open) {
                 Some(link) => link,
                 None => {
-                    let connecting = Link::open(&self.connector, &url);
+                    let at = divert::websocket(&url, self.diverted);
+                    let connecting = Link::open(&self.connector, &at);
                     let mut link = within(CONNECT, ends, connecting)
                         .await
                         .ok_or_else(|| Failed::Unreachable("timed out".into()))?

@@ -17,6 +17,7 @@ async fn listening() -> (TcpListener, Url, WebSockets) {
     let connector = ProxyConnector::new(Arc::new(grants), Matcher::builder().build());
     let sockets = WebSockets {
         connector,
+        diverted: None,
         servers: HashMap::new(),
     };
     (
@@ -188,6 +189,7 @@ async fn a_proxy_is_asked_for_a_tunnel() {
     let proxies = Matcher::builder().http(address).build();
     let mut sockets = WebSockets {
         connector: ProxyConnector::new(Arc::new(grants), proxies),
+        diverted: None,
         servers: HashMap::new(),
     };
     let server = tokio::spawn(async move {

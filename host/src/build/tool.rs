@@ -1,0 +1,54 @@
+//! Programs that build, and where they are.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use super::BuildError;
+use super::project::Project;
+
+/// Folders of a project in which its own tools are.
+const OWN: [&str; 3] = [".venv/bin", "venv/bin", "node_modules/.bin"];
+/// Lines of a tool's output that are shown where nothing else is known of it.
+const LINES: usize = 20;
+
+/// The program `name`: the project's own, or else the one on the path.
+#[must_use]
+pub fn find(project: &Project, name: &str) -> Option<PathBuf> {
+    let root = std::path::absolute(&project.root).ok()?;
+    let own = OWN.iter().map(|folder| root.join(folder));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    own.chain(std::env::split_paths(&path))
+        .map(|folder| folder.join(name))
+        .find(|program| is_program(program))
+}
+
+fn is_program(file: &Path) -> bool {
+    file.is_file() && rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+/// Runs a tool to its end, with nothing to ask anybody.
+///
+/// # Errors
+///
+/// Where it cannot be started.
+pub fn run(command: &mut Command, program: &Path) -> Result<Output, BuildError> {
+    tracing::debug!("{command:?}");
+    command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(BuildError::io(program))
+}
+
+/// The last lines of what a tool said.
+#[must_use]
+pub fn said(output: &Output) -> String {
+    let text = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    let lines: Vec<&str> = text.iter().flat_map(|text| text.lines()).collect();
+    let from = lines.len().saturating_sub(LINES);
+    let last = lines.get(from..).unwrap_or_default().join("\n");
+    if last.is_empty() {
+        format!("the tool ended with {}", output.status)
+    } else {
+        last
+    }
+}

@@ -1,0 +1,1 @@
+"""The name of pytest-relay-run; what it serves, `host serve` does."""
