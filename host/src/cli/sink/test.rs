@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use serde::Serialize;
 use similar::TextDiff;
 
 use super::subject::Choice;
@@ -13,6 +14,25 @@ use crate::config::BadInput;
 use crate::state::StateFolder;
 use crate::trial::recording::{Recording, shipped};
 use crate::trial::{Subject, Tested, test};
+
+/// What `--json` tells of a recording.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    tested: &'a Tested,
+    passed: bool,
+    effects: String,
+}
+
+impl<'a> Shown<'a> {
+    fn new(tested: &'a Tested) -> Self {
+        Self {
+            passed: tested.passed(),
+            effects: tested.effects.shown(),
+            tested,
+        }
+    }
+}
 
 /// Feed recorded sessions to a sink, and see whether it keeps the contract
 #[derive(Debug, clap::Args)]
@@ -78,15 +98,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         None => None,
     };
     if args.json {
-        let shown: Vec<serde_json::Value> = all
-            .iter()
-            .map(|tested| {
-                let mut value = serde_json::to_value(tested)?;
-                value["passed"] = tested.passed().into();
-                value["effects"] = tested.effects.shown().into();
-                Ok(value)
-            })
-            .collect::<Result<_, serde_json::Error>>()?;
+        let shown: Vec<Shown> = all.iter().map(Shown::new).collect();
         println!("{}", serde_json::to_string_pretty(&shown)?);
     }
     if let Some(difference) = snapshot.flatten() {
