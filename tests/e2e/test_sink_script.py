@@ -109,6 +109,7 @@ def test_it_is_pinned_by_its_text(project: Project) -> None:
     refused = project.run("host", "run", "--sinks=tell", folder=None, **environ)
     assert refused.code == 2, refused
     assert re.search(r"tell\.js has the SHA-256 \w+, but sha256 = \w+ is asked for", refused.stderr)
+    assert "building" not in refused.stderr
 
 
 def test_it_can_be_built_ahead(project: Project) -> None:

@@ -84,21 +84,17 @@ fn failed(project: &Project, said: &str) -> BuildError {
 fn source(project: &Project, scratch: &Path) -> Result<PathBuf, BuildError> {
     let entry = std::path::absolute(&project.entry).map_err(BuildError::io(&project.entry))?;
     let is_typescript = entry.extension().is_some_and(|extension| extension == "ts");
-    if !is_typescript && !project.is_script {
-        return Ok(entry);
-    }
-    let name = entry.file_name().unwrap_or_default();
-    let copy = if project.is_script {
-        let copy = scratch.join(name);
-        std::fs::copy(&entry, &copy).map_err(BuildError::io(&project.entry))?;
+    let source = if let Some(text) = &project.script {
+        let copy = scratch.join(entry.file_name().unwrap_or_default());
+        std::fs::write(&copy, text).map_err(BuildError::io(&copy))?;
         copy
     } else {
         entry
     };
     if is_typescript {
-        bundle(project, &copy, &scratch.join("bundle.js"))
+        bundle(project, &source, &scratch.join("bundle.js"))
     } else {
-        Ok(copy)
+        Ok(source)
     }
 }
 

@@ -5,7 +5,7 @@ mod javascript;
 mod project;
 mod python;
 mod rust;
-pub mod script;
+mod script;
 pub mod template;
 mod tool;
 
@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 pub use project::{Language, Project, language_of};
+pub use script::Script;
 
 /// Why there is no component.
 #[derive(Debug, thiserror::Error)]

@@ -37,8 +37,8 @@ pub struct Project {
     pub name: String,
     /// The file that has the sink in it; for Rust `Cargo.toml`.
     pub entry: PathBuf,
-    /// One file, and nothing beside it.
-    pub is_script: bool,
+    /// The text of a script, as it was read: it is built alone, without what is beside it.
+    pub script: Option<Vec<u8>>,
 }
 
 #[derive(Deserialize)]
@@ -115,7 +115,7 @@ impl Project {
             root: folder_of(file).to_owned(),
             name: stem.to_string_lossy().into_owned(),
             entry: file.to_owned(),
-            is_script: true,
+            script: Some(std::fs::read(file).map_err(BuildError::io(file))?),
         })
     }
 
@@ -184,7 +184,7 @@ impl Project {
             root: root.to_owned(),
             name,
             entry,
-            is_script: false,
+            script: None,
         }
     }
 

@@ -33,11 +33,11 @@ pub fn build(
     let wit = contract::write(scratch).map_err(BuildError::io(scratch))?;
     let module = module_name(&project.entry);
     let sources = scratch.join("sources");
-    let sources = if project.is_script {
+    let sources = if let Some(text) = &project.script {
         // Alone, so that what it is made of is known.
         std::fs::create_dir_all(&sources).map_err(BuildError::io(&sources))?;
         let copy = sources.join(format!("{module}.py"));
-        std::fs::copy(&project.entry, &copy).map_err(BuildError::io(&project.entry))?;
+        std::fs::write(&copy, text).map_err(BuildError::io(&copy))?;
         sources
     } else {
         std::path::absolute(&project.root).map_err(BuildError::io(&project.root))?

@@ -17,75 +17,83 @@ const RECIPE: &str = "1";
 /// What was found wrong in this process: the same text is not built in vain again.
 static FAILED: LazyLock<Mutex<HashMap<String, String>>> = LazyLock::new(Mutex::default);
 
-/// The SHA-256 of a script's text, in hexadecimal: what `sha256` pins.
-///
-/// # Errors
-///
-/// Where it cannot be read.
-pub fn digest(script: &Path) -> Result<String, BuildError> {
-    let text = std::fs::read(script).map_err(BuildError::io(script))?;
-    Ok(hex(&Sha256::digest(text)))
+/// A script as it was read: what is pinned, built and kept is one text, whatever becomes of the
+/// file meanwhile.
+#[derive(Debug)]
+pub struct Script {
+    project: Project,
+    /// The SHA-256 of its text, in hexadecimal: what `sha256` pins.
+    pub digest: String,
 }
 
-/// Whether it was built before, as it is now.
-#[must_use]
-pub fn is_built(script: &Path) -> bool {
-    let known = digest(script)
-        .ok()
-        .and_then(|digest| place(script, &digest));
-    known.is_some_and(|file| file.is_file())
-}
+impl Script {
+    /// Reads a script.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not there, or is nothing that is built.
+    pub fn read(file: &Path) -> Result<Self, BuildError> {
+        let project = Project::script(file)?;
+        let text = project.script.as_deref().unwrap_or_default();
+        let digest = hex(&Sha256::digest(text));
+        Ok(Self { project, digest })
+    }
 
-/// The component of a script. Where it has to be built, others who want the same wait for it.
-///
-/// # Errors
-///
-/// A tool that is missing, or what it found wrong.
-pub fn component(script: &Path, tell: &mut dyn FnMut(&str)) -> Result<Vec<u8>, BuildError> {
-    let project = Project::script(script)?;
-    let digest = digest(script)?;
-    let Some(file) = place(script, &digest) else {
-        let scratch = tempfile::tempdir().map_err(BuildError::io(&std::env::temp_dir()))?;
-        let file = scratch.path().join("sink.wasm");
-        build(&project, &file, tell)?;
-        return read(&file);
-    };
-    if file.is_file() {
-        return read(&file);
+    /// Whether it was built before, as it is now.
+    #[must_use]
+    pub fn is_built(&self) -> bool {
+        self.place().is_some_and(|file| file.is_file())
     }
-    let failed = || FAILED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(said) = failed().get(&digest) {
-        return Err(BuildError::Failed {
-            path: script.display().to_string(),
-            said: said.clone(),
-        });
-    }
-    let lock = file.with_extension("lock");
-    let lock = File::create(&lock).map_err(BuildError::io(&lock))?;
-    lock.lock().map_err(BuildError::io(&file))?;
-    if !file.is_file() {
-        let built = build(&project, &file, tell);
-        if let Err(BuildError::Failed { said, .. }) = &built {
-            failed().insert(digest, said.clone());
+
+    /// Its component. Where it has to be built, others who want the same wait for it.
+    ///
+    /// # Errors
+    ///
+    /// A tool that is missing, or what it found wrong.
+    pub fn component(&self, tell: &mut dyn FnMut(&str)) -> Result<Vec<u8>, BuildError> {
+        let Some(file) = self.place() else {
+            let scratch = tempfile::tempdir().map_err(BuildError::io(&std::env::temp_dir()))?;
+            let file = scratch.path().join("sink.wasm");
+            build(&self.project, &file, tell)?;
+            return read(&file);
+        };
+        if file.is_file() {
+            return read(&file);
         }
-        built?;
+        let failed = || FAILED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(said) = failed().get(&self.digest) {
+            return Err(BuildError::Failed {
+                path: self.project.entry.display().to_string(),
+                said: said.clone(),
+            });
+        }
+        let lock = file.with_extension("lock");
+        let lock = File::create(&lock).map_err(BuildError::io(&lock))?;
+        lock.lock().map_err(BuildError::io(&file))?;
+        if !file.is_file() {
+            let built = build(&self.project, &file, tell);
+            if let Err(BuildError::Failed { said, .. }) = &built {
+                failed().insert(self.digest.clone(), said.clone());
+            }
+            built?;
+        }
+        read(&file)
     }
-    read(&file)
+
+    /// Where the component is kept, by what the script is made of and with.
+    fn place(&self) -> Option<PathBuf> {
+        let mut hasher = Sha256::new();
+        hasher.update(RECIPE);
+        hasher.update(contract::SINKS);
+        hasher.update(self.project.entry.file_name()?.as_encoded_bytes());
+        hasher.update(&self.digest);
+        let name = hex(&hasher.finalize());
+        Some(cache::folder()?.join(format!("{name}.wasm")))
+    }
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, BuildError> {
     std::fs::read(file).map_err(BuildError::io(file))
-}
-
-/// Where the component is kept, by what the script is made of and with.
-fn place(script: &Path, digest: &str) -> Option<PathBuf> {
-    let mut hasher = Sha256::new();
-    hasher.update(RECIPE);
-    hasher.update(contract::SINKS);
-    hasher.update(script.file_name()?.as_encoded_bytes());
-    hasher.update(digest);
-    let name = hex(&hasher.finalize());
-    Some(cache::folder()?.join(format!("{name}.wasm")))
 }
 
 #[cfg(test)]
@@ -95,24 +103,26 @@ mod tests {
     #[test]
     fn what_a_script_is_kept_under_changes_with_it() {
         let folder = tempfile::tempdir().unwrap();
-        let script = folder.path().join("a.py");
-        std::fs::write(&script, "one").unwrap();
-        let first = digest(&script).unwrap();
-        std::fs::write(&script, "two").unwrap();
-        let second = digest(&script).unwrap();
-        assert_ne!(first, second);
-        assert_ne!(place(&script, &first), place(&script, &second));
+        let (a, b) = (folder.path().join("a.py"), folder.path().join("b.py"));
+        std::fs::write(&a, "one").unwrap();
+        std::fs::write(&b, "one").unwrap();
+        let [first, other] = [&a, &b].map(|file| Script::read(file).unwrap());
+        std::fs::write(&a, "two").unwrap();
+        let second = Script::read(&a).unwrap();
+        assert_ne!(first.digest, second.digest);
+        assert_ne!(first.place(), second.place());
+        assert_eq!(first.digest, other.digest);
         assert_ne!(
-            place(&script, &first),
-            place(&folder.path().join("b.py"), &first),
+            first.place(),
+            other.place(),
             "its name is in what it prints"
         );
-        assert!(!is_built(&script));
+        assert!(!first.is_built());
     }
 
     #[test]
     fn one_that_is_not_there_is_told() {
-        let told = component(Path::new("no/such.py"), &mut |_| {}).unwrap_err();
+        let told = Script::read(Path::new("no/such.py")).unwrap_err();
         assert_eq!(told.to_string(), "no/such.py is not there");
     }
 }

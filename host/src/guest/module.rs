@@ -1,5 +1,6 @@
 //! A component, told apart from everything else that a user may name as one.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
@@ -12,7 +13,7 @@ use super::bindings::{SinkGuest, SinkGuestPre};
 use super::capability::{files, sockets};
 use super::store::GuestData;
 use super::{builtin, cache, engine};
-use crate::build::{BuildError, language_of, script};
+use crate::build::{BuildError, Script, language_of};
 use crate::config::ModuleSource;
 use crate::text::one_line;
 
@@ -124,33 +125,22 @@ pub fn component(
     pin: Option<&str>,
     world: &World,
 ) -> Result<Compiled, ModuleError> {
+    compile(&read(source, pin)?, world)
+}
+
+fn compile(read: &Read, world: &World) -> Result<Compiled, ModuleError> {
     let engine = engine::engine().map_err(ModuleError::NoEngine)?;
-    let (path, bytes) = read(source)?;
-    let digest = crate::text::hex(&Sha256::digest(&bytes));
-    if let Some(expected) = pin {
-        // Of a script its text is pinned: what is made of that may differ from tool to tool.
-        let found = match script_of(source) {
-            Some(path) => script::digest(path)?,
-            None => digest.clone(),
-        };
-        if found != expected {
-            return Err(ModuleError::OtherDigest {
-                path,
-                found,
-                expected: expected.to_owned(),
-            });
-        }
-    }
+    let digest = read.digest();
     let malformed = |error: wasmtime::Error| ModuleError::Malformed {
-        path: path.clone(),
+        path: read.path.clone(),
         error: one_line(&format!("{error:#}")),
     };
-    let component = cache::compile(&engine, &bytes, &digest).map_err(malformed)?;
-    check(&engine, &component, &path, world)?;
+    let component = cache::compile(&engine, &read.bytes, &digest).map_err(malformed)?;
+    check(&engine, &component, &read.path, world)?;
     Ok(Compiled {
         engine,
         component,
-        path,
+        path: read.path.clone(),
         digest,
     })
 }
@@ -198,10 +188,9 @@ pub struct Inspected {
 /// Whatever makes it no sink for this host.
 pub fn inspect(source: &ModuleSource, pin: Option<&str>) -> Result<Inspected, ModuleError> {
     let engine = engine::engine().map_err(ModuleError::NoEngine)?;
-    let (_, bytes) = read(source)?;
-    let digest = crate::text::hex(&Sha256::digest(&bytes));
-    let compiled_before = cache::has(&engine, &digest);
-    let compiled = component(source, pin, &SINK)?;
+    let read = read(source, pin)?;
+    let compiled_before = cache::has(&engine, &read.digest());
+    let compiled = compile(&read, &SINK)?;
     compiled.link(SinkGuestPre::new)?;
     let kind = compiled.component.component_type();
     let names = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<Vec<_>>();
@@ -214,54 +203,90 @@ pub fn inspect(source: &ModuleSource, pin: Option<&str>) -> Result<Inspected, Mo
         imports: names(kind.imports(&engine).map(|(name, _)| name).collect()),
         contract: exports.iter().find_map(version).unwrap_or_default(),
         exports,
-        size: bytes.len() as u64,
-        digest: match script_of(source) {
-            Some(path) => script::digest(path)?,
-            None => digest,
-        },
+        size: read.bytes.len() as u64,
+        digest: read.script.unwrap_or(compiled.digest),
         compiled_before,
     })
 }
 
-/// The SHA-256 of what is there now for a component, whatever it is, in hexadecimal.
+/// The SHA-256 of what is there now for a component, in hexadecimal; of a script that of what
+/// is made of it.
 #[must_use]
 pub fn digest(source: &ModuleSource) -> Option<String> {
-    let bytes: std::borrow::Cow<'static, [u8]> = match source {
-        ModuleSource::Builtin(name) => builtin::component(name)?.into(),
-        ModuleSource::File(path) => match script_of(source) {
-            Some(path) => script::component(path, &mut log).ok()?.into(),
-            None => std::fs::read(path).ok()?.into(),
-        },
-    };
-    Some(crate::text::hex(&Sha256::digest(&bytes)))
+    Some(read(source, None).ok()?.digest())
 }
 
-/// The bytes of a component, and what to call it.
+/// A component as it was read.
+pub struct Read {
+    /// What to call it.
+    path: String,
+    pub bytes: Cow<'static, [u8]>,
+    /// The SHA-256 of the text of the script that it is made of, in hexadecimal.
+    script: Option<String>,
+}
+
+impl Read {
+    fn digest(&self) -> String {
+        crate::text::hex(&Sha256::digest(&self.bytes))
+    }
+}
+
+/// The bytes of a component. A script is built where it was not yet, unless another is pinned.
 ///
 /// # Errors
 ///
-/// Where it is not there, or is none.
-pub fn read(
-    source: &ModuleSource,
-) -> Result<(String, std::borrow::Cow<'static, [u8]>), ModuleError> {
-    let path = match source {
-        ModuleSource::Builtin(name) => {
-            let bytes = builtin::component(name)
-                .ok_or_else(|| ModuleError::Missing { path: name.clone() })?;
-            return Ok((format!("the built-in {name}"), bytes.into()));
+/// Where it is not there, is none, or is not the one that is pinned.
+pub fn read(source: &ModuleSource, pin: Option<&str>) -> Result<Read, ModuleError> {
+    let read = match source {
+        ModuleSource::Builtin(name) => Read {
+            path: format!("the built-in {name}"),
+            bytes: builtin::component(name)
+                .ok_or_else(|| ModuleError::Missing { path: name.clone() })?
+                .into(),
+            script: None,
+        },
+        ModuleSource::File(file) => {
+            let path = file.display().to_string();
+            let (bytes, script) = match script_of(source) {
+                Some(file) => {
+                    let script = Script::read(file)?;
+                    // Its text is pinned: what is made of that may differ from tool to tool.
+                    pinned(&path, &script.digest, pin)?;
+                    (script.component(&mut log)?, Some(script.digest))
+                }
+                None => {
+                    let bytes = std::fs::read(file).map_err(|error| unreadable(file, error))?;
+                    (bytes, None)
+                }
+            };
+            Read {
+                path,
+                bytes: bytes.into(),
+                script,
+            }
         }
-        ModuleSource::File(path) => path,
     };
-    let shown = path.display().to_string();
-    let bytes = match script_of(source) {
-        Some(path) => script::component(path, &mut log)?,
-        None => std::fs::read(path).map_err(|error| unreadable(path, error))?,
-    };
+    let path = read.path.clone();
     // The preamble: magic, then a version of 16 bits and a layer of 16 bits.
-    match bytes.get(..8) {
-        Some([0, b'a', b's', b'm', _, _, 1, 0]) => Ok((shown, bytes.into())),
-        Some([0, b'a', b's', b'm', ..]) => Err(ModuleError::CoreModule { path: shown }),
-        _ => Err(ModuleError::NotWasm { path: shown }),
+    match read.bytes.get(..8) {
+        Some([0, b'a', b's', b'm', _, _, 1, 0]) => {}
+        Some([0, b'a', b's', b'm', ..]) => return Err(ModuleError::CoreModule { path }),
+        _ => return Err(ModuleError::NotWasm { path }),
+    }
+    if read.script.is_none() {
+        pinned(&path, &read.digest(), pin)?;
+    }
+    Ok(read)
+}
+
+fn pinned(path: &str, found: &str, pin: Option<&str>) -> Result<(), ModuleError> {
+    match pin {
+        Some(expected) if found != expected => Err(ModuleError::OtherDigest {
+            path: path.to_owned(),
+            found: found.to_owned(),
+            expected: expected.to_owned(),
+        }),
+        _ => Ok(()),
     }
 }
 
@@ -450,6 +475,13 @@ mod tests {
             other.starts_with("the built-in publish has the SHA-256 "),
             "{other}"
         );
+        // Told before anything is done with it: this one could not even be built.
+        let folder = tempfile::tempdir().unwrap();
+        let script = folder.path().join("report.py");
+        std::fs::write(&script, "no Python").unwrap();
+        let script = Module::load(&ModuleSource::File(script), Some("00"));
+        let told = script.err().unwrap().to_string();
+        assert!(told.contains("report.py has the SHA-256 "), "{told}");
     }
 
     #[test]

@@ -87,7 +87,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// How large the component is, and how long it takes to compile: by itself, whatever is kept.
 fn compile(subject: &Subject) -> anyhow::Result<(u64, Duration)> {
-    let (_, bytes) = module::read(&subject.spec.module)?;
+    let bytes = module::read(&subject.spec.module, None)?.bytes;
     let engine = engine::engine().map_err(|error| anyhow::anyhow!("{error:#}"))?;
     let began = Instant::now();
     let compiled = engine.precompile_component(&bytes);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use crate::build::script;
+use crate::build::Script;
 use crate::cli::context;
 use crate::config::{BadInput, Request, SinkSpec};
 use crate::guest::module::{Module, script_of};
@@ -51,19 +51,24 @@ pub fn scripts(directory: &Path, request: &Request) -> Result<(), BadInput> {
     let Ok(specs) = context::config(directory).and_then(|config| config.select(request)) else {
         return Ok(());
     };
-    let new =
-        |spec: &&SinkSpec| script_of(&spec.module).is_some_and(|file| !script::is_built(file));
+    let new = |spec: &&SinkSpec| {
+        let script = script_of(&spec.module).and_then(|file| Script::read(file).ok());
+        script.is_some_and(|script| !script.is_built())
+    };
     specs.iter().filter(new).try_for_each(prepare)
 }
 
 fn prepare(spec: &SinkSpec) -> Result<(), BadInput> {
     let bad = |error: &dyn std::fmt::Display| BadInput(format!("sink {}: {error}", spec.name));
     if let Some(file) = script_of(&spec.module)
-        && !script::is_built(file)
+        && let script = Script::read(file).map_err(|e| bad(&e))?
+        && !script.is_built()
+        && spec.sha256.as_ref().is_none_or(|pin| *pin == script.digest)
     {
         let began = Instant::now();
-        let component =
-            script::component(file, &mut |line| eprintln!("host: {line}")).map_err(|e| bad(&e))?;
+        let component = script
+            .component(&mut |line| eprintln!("host: {line}"))
+            .map_err(|e| bad(&e))?;
         eprintln!(
             "host: {} built in {:.1} s, {}; compiling",
             file.display(),
