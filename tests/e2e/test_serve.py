@@ -259,6 +259,8 @@ def test_it_keeps_nothing_open_of_runs_that_are_over(project: Project) -> None:
     first = project.start("pytest", "-q", f"--sinks-host={serving.address}")
     project.wait_for("here")
     assert of_runs()
+    # Looked at once, while it goes on.
+    assert len(serving.get("/api/runs")["runs"]) == 1
     (project.folder / "go").touch()
     assert first.finish().code == 0
     until("the files of the run to be closed", lambda: not of_runs())

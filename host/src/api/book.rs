@@ -28,6 +28,8 @@ impl Book {
         };
         let mut run = run.lock().unwrap_or_else(PoisonError::into_inner);
         run.refresh(state);
+        // Nobody may ask for it again: a run that was still owned would stay open for ever.
+        run.let_go();
         work(&run)
     }
 

@@ -115,6 +115,11 @@ impl Watched {
         self.notes.clear();
     }
 
+    /// Closes the journal until it is looked at again, which goes on where this one ended.
+    pub fn let_go(&mut self) {
+        self.reader = None;
+    }
+
     /// Reads on; answers whether there is more than there was time for.
     pub(crate) fn look(&mut self, state: &StateFolder, until: Instant) -> bool {
         // Asked before the journal is: a core closes it, and goes after that.
