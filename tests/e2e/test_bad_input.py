@@ -37,7 +37,7 @@ CASES = [
     Case(
         "unknown-sink-unlike-any",
         '--sinks: no sink is named "zzz"; known are publish, pubdir, rt, relay, and paths of'
-        " components such as ./zzz.wasm",
+        " components and scripts such as ./zzz.wasm and ./zzz.py",
         sinks="pubdir,zzz",
         sets=(DIR,),
     ),

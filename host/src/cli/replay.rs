@@ -32,7 +32,7 @@ it; what is left then is not kept.")]
 pub struct Args {
     /// The run's name, or `last`
     run: String,
-    /// The sinks: built-in ones, those of host.toml, and paths of components
+    /// The sinks: built-in ones, those of host.toml, and paths of components and scripts
     #[arg(long, value_name = "A,B", value_parser = names)]
     sinks: Option<Names>,
     /// A sink's setting, over those of host.toml
