@@ -25,7 +25,7 @@ pub struct Arguments {
     targets: Vec<String>,
 }
 
-const SECONDS: u32 = 60;
+const SECONDS: u32 = 30;
 /// Targets that run at once.
 const AT_ONCE: usize = 2;
 /// Bytes of an input. Longer ones cost more than they find.
