@@ -1,15 +1,18 @@
 //! `host run`: pytest in front, a core behind it.
 
+mod signals;
+
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
+use std::pin::pin;
 use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::io::BufReader;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use self::signals::Signals;
 use super::sink::prepare;
 use super::summary::{self, Bar};
 use super::{context, python};
@@ -226,16 +229,21 @@ impl Core {
             .ok()?;
         let bar = Bar::new();
         let finished = loop {
-            tokio::select! {
-                message = read_line(&mut self.output) => match message {
-                    Ok(Some(FromHost::Progress { sinks })) => bar.show(&sinks),
-                    Ok(Some(FromHost::Finished(finished))) => break Some(finished),
-                    Ok(Some(_)) => {}
-                    Ok(None) | Err(_) => break None,
-                },
-                () = signals.any() => {
-                    let _ = write_line(&mut self.input, &FromLauncher::Finish { timeout: 0.0 }).await;
+            // One future for one line: what was read of a line is in it when a key comes.
+            let mut line = pin!(read_line(&mut self.output));
+            let message = loop {
+                tokio::select! {
+                    message = &mut line => break message,
+                    () = signals.any() => {
+                        let _ = write_line(&mut self.input, &FromLauncher::Finish { timeout: 0.0 }).await;
+                    }
                 }
+            };
+            match message {
+                Ok(Some(FromHost::Progress { sinks })) => bar.show(&sinks),
+                Ok(Some(FromHost::Finished(finished))) => break Some(finished),
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => break None,
             }
         };
         bar.end();
@@ -243,53 +251,5 @@ impl Core {
         // nothing left to do but to go.
         let _ = tokio::time::timeout(LAST_WORDS, self.child.wait()).await;
         finished
-    }
-}
-
-/// Signals while pytest runs: it gets those of the terminal itself, and those
-/// sent to us alone are passed on.
-struct Signals {
-    interrupt: Signal,
-    quit: Signal,
-    terminate: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    /// Handled, not ignored: an ignored signal would be ignored in pytest too.
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            quit: signal(SignalKind::quit())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn wait(&mut self, child: &mut Child) -> std::io::Result<ExitStatus> {
-        loop {
-            let passed_on = tokio::select! {
-                status = child.wait() => return status,
-                _ = self.interrupt.recv() => None,
-                _ = self.quit.recv() => None,
-                _ = self.terminate.recv() => Some(rustix::process::Signal::TERM),
-                _ = self.hangup.recv() => Some(rustix::process::Signal::HUP),
-            };
-            let pid = child
-                .id()
-                .and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
-            if let (Some(signal), Some(pid)) = (passed_on, pid) {
-                let _ = rustix::process::kill_process(pid, signal);
-            }
-        }
-    }
-
-    async fn any(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.quit.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hangup.recv() => {}
-        }
     }
 }
