@@ -4,6 +4,7 @@
 //! Loading one runs what is in it, so the folder has to be ours alone (0700);
 //! where it is not, modules are compiled anew each time.
 
+use std::fs::File;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,21 +24,40 @@ pub fn compile(engine: &Engine, bytes: &[u8], digest: &str) -> wasmtime::Result<
     let Some(file) = folder().map(|folder| folder.join(file_name(engine, digest))) else {
         return Component::new(engine, bytes);
     };
-    if let Some(component) = load(engine, &file) {
+    compile_to(engine, bytes, &file)
+}
+
+fn compile_to(engine: &Engine, bytes: &[u8], file: &Path) -> wasmtime::Result<Component> {
+    if let Some(component) = load(engine, file) {
+        return Ok(component);
+    }
+    // Others who want the same wait: two at once would take twice as long, each.
+    let turn = wait_for_turn(file);
+    if turn.is_some()
+        && let Some(component) = load(engine, file)
+    {
         return Ok(component);
     }
     let compiled = engine.precompile_component(bytes)?;
-    if let Err(error) = store(&file, &compiled) {
+    if let Err(error) = store(file, &compiled) {
         tracing::warn!(
             "cannot keep a compiled module in {}: {error}",
             file.display()
         );
         return Component::new(engine, bytes);
     }
-    match load(engine, &file) {
+    match load(engine, file) {
         Some(component) => Ok(component),
         None => Component::new(engine, bytes),
     }
+}
+
+/// Until nobody else compiles what goes to `file`; it is ours until what is returned is dropped. None where
+/// the file system has no locks.
+fn wait_for_turn(file: &Path) -> Option<File> {
+    let lock = File::create(file.with_extension("lock")).ok()?;
+    lock.lock().ok()?;
+    Some(lock)
 }
 
 /// Whether the component of this digest was compiled before.
@@ -95,5 +115,33 @@ pub fn folder() -> Option<PathBuf> {
             );
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guest::engine;
+
+    #[test]
+    fn who_wants_what_somebody_compiles_waits_for_it() {
+        let engine = &engine::engine().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("some.cwasm");
+        let [empty, other] = [
+            "(component)",
+            r#"(component (type u8) (export "t" (type 0)))"#,
+        ]
+        .map(|text| wat::parse_str(text).unwrap());
+        let exports = |component: &Component| component.component_type().exports(engine).count();
+        std::thread::scope(|scope| {
+            let turn = wait_for_turn(&file).unwrap();
+            let waiting = scope.spawn(|| compile_to(engine, &empty, &file).unwrap());
+            // What it would be by itself has no exports.
+            store(&file, &engine.precompile_component(&other).unwrap()).unwrap();
+            drop(turn);
+            assert_eq!(exports(&waiting.join().unwrap()), 1);
+        });
+        assert_eq!(exports(&compile_to(engine, &empty, &file).unwrap()), 1);
     }
 }
