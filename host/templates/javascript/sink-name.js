@@ -103,12 +103,18 @@ function finish(text) {
   const headers = [['content-type', 'application/json']];
   const request = { method: 'POST', url: settings.url, headers, body: encode(text) };
   const [answer] = send([request], 1);
-  if (answer.tag === 'err') return { tag: 'retry', val: [1, answer.val.tag] };
+  if (answer.tag === 'err') {
+    const { tag, val } = answer.val;
+    return refusal(`${tag}: ${val ?? ''}`, tag === 'unreachable' || tag === 'timed-out');
+  }
   const { status } = answer.val;
   if (status >= 200 && status < 300) return undefined;
-  const why = `answered ${status}`;
-  const passes = status >= 500 || status === 408 || status === 429;
-  return passes ? { tag: 'retry', val: [1, why] } : { tag: 'reject', val: why };
+  return refusal(`answered ${status}`, status >= 500 || [408, 425, 429].includes(status));
+}
+
+/** Trouble that may pass is worth another try; what the server or the host will say again is not. */
+function refusal(why, mayPass) {
+  return mayPass ? { tag: 'retry', val: [1, why] } : { tag: 'reject', val: why };
 }
 
 // There is no library for files and none for UTF-8: these do.

@@ -124,9 +124,13 @@ def finish(text: str) -> Refusal | None:
     match http.send([request], 1)[0]:
         case Ok(http.Response(status)) if 200 <= status < 300:
             return None
-        case Ok(http.Response(status)) if status < 500 and status not in (408, 429):
-            return Refusal_Reject(f"answered {status}")
-        case Ok(http.Response(status)):
+        case Ok(http.Response(status)) if status >= 500 or status in (408, 425, 429):
             return Refusal_Retry((1.0, f"answered {status}"))
-        case Err(error):
-            return Refusal_Retry((1.0, str(error)))
+        case Ok(http.Response(status)):
+            return Refusal_Reject(f"answered {status}")
+        case Err(http.Error_Unreachable(why)):
+            return Refusal_Retry((1.0, f"unreachable: {why}"))
+        case Err(http.Error_TimedOut()):
+            return Refusal_Retry((1.0, "timed out"))
+        case Err(error):  # What the host will say again: not granted, for one.
+            return Refusal_Reject(str(error))

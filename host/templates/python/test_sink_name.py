@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from componentize_py_types import Err, Ok
-from wit_world.exports.sink import Need_Http, Need_Write, Opening, Refusal_Retry
+from wit_world.exports.sink import Need_Http, Need_Write, Opening, Refusal_Reject, Refusal_Retry
 from wit_world.imports import events, http, state
 from wit_world.imports.events import (
     Envelope,
@@ -103,11 +103,14 @@ def test_a_summary_is_written_when_the_run_is_over(tmp_path: Path) -> None:
     }
 
 
-def test_a_server_that_is_busy_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_busy_is_asked_again_and_one_that_is_not_granted_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "send", lambda requests, _: [Ok(http.Response(503, [], b""))])
     sink = opened(dir=str(tmp_path), url="http://127.0.0.1:1/x")
     (undone,) = sink.handle(numbered(over()))
     assert undone.why == Refusal_Retry((1.0, "answered 503"))
+    monkeypatch.setattr(http, "send", lambda requests, _: [Err(http.Error_Denied("http://127.0.0.1:1"))])
+    (undone,) = sink.handle(numbered(over()))
+    assert isinstance(undone.why, Refusal_Reject)
 
 
 def test_settings() -> None:

@@ -96,10 +96,14 @@ class Sink(exports.Sink):
             case Ok(http.Response(status, _, answer)):
                 said = answer.decode(errors="replace")[:100]
                 return Refusal_Reject(f"answered {status}: {said}")
+            case Err(http.Error_Unreachable(why)):
+                return Refusal_Retry((1.0, f"unreachable: {why}"))
+            case Err(http.Error_TimedOut()):
+                return Refusal_Retry((1.0, "timed out"))
             case Err(http.Error_Denied(what)):
                 return Refusal_Reject(f"not granted: {what}")
             case Err(error):
-                return Refusal_Retry((1.0, str(error)))
+                return Refusal_Reject(str(error))
 
 
 def check(given: dict[str, Any]) -> dict[str, Any]:

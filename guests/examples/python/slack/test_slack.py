@@ -34,14 +34,20 @@ class Host:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.values: dict[str, bytes] = {}
         self.posts: list[dict[str, Any]] = []
-        self.answer = http.Response(200, [], b"ok")
+        self.answer: Ok[http.Response] | Err[http.Error] = answer(200, b"ok")
         patch.setattr(state, "get", self.values.get)
         patch.setattr(state, "set", self.values.__setitem__)
         patch.setattr(http, "send", self.send)
 
-    def send(self, requests: list[http.Request], _: int) -> list[Ok[http.Response]]:
+    def send(
+        self, requests: list[http.Request], _: int
+    ) -> list[Ok[http.Response] | Err[http.Error]]:
         self.posts.extend(json.loads(request.body) for request in requests)
-        return [Ok(self.answer)]
+        return [self.answer]
+
+
+def answer(status: int, body: bytes = b"", *headers: tuple[str, str]) -> Ok[http.Response]:
+    return Ok(http.Response(status, list(headers), body))
 
 
 @pytest.fixture
@@ -92,12 +98,18 @@ def test_a_good_run_is_told_only_where_asked_for(host: Host) -> None:
 
 def test_what_the_server_says_counts(host: Host) -> None:
     sink = opened(when="always")
-    host.answer = http.Response(429, [("Retry-After", "30")], b"")
+    host.answer = answer(429, b"", ("Retry-After", "30"))
     (undone,) = sink.handle(numbered(over()))
     assert undone.why == Refusal_Retry((30.0, "answered 429"))
-    host.answer = http.Response(404, [], b"no_service")
+    host.answer = answer(404, b"no_service")
     (undone,) = sink.handle(numbered(over()))
     assert undone.why == Refusal_Reject("answered 404: no_service")
+    host.answer = Err(http.Error_Unreachable("refused"))
+    (undone,) = sink.handle(numbered(over()))
+    assert undone.why == Refusal_Retry((1.0, "unreachable: refused"))
+    host.answer = Err(http.Error_TooLarge(70_000_000))
+    (undone,) = sink.handle(numbered(over()))
+    assert isinstance(undone.why, Refusal_Reject), "it would be as large the next time"
 
 
 def test_limits_of_slack_are_kept(host: Host) -> None:

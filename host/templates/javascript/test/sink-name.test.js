@@ -42,12 +42,15 @@ test('a summary is written when the run is over', () => {
   });
 });
 
-test('a server that is busy is asked again', () => {
+test('a server that is busy is asked again, and one that is not granted is not', () => {
   host.answer = { tag: 'ok', val: { status: 503, headers: [], body: new Uint8Array() } };
   open({ dir: 'out', url: 'http://127.0.0.1:1/x' });
   const [undone] = sink.handle(numbered(over));
   assert.deepEqual(undone.why, { tag: 'retry', val: [1, 'answered 503'] });
   assert.equal(host.requests[0].url, 'http://127.0.0.1:1/x');
+  host.answer = { tag: 'err', val: { tag: 'denied', val: 'http://127.0.0.1:1' } };
+  const [denied] = sink.handle(numbered(over));
+  assert.deepEqual(denied.why, { tag: 'reject', val: 'denied: http://127.0.0.1:1' });
 });
 
 test('settings', () => {
