@@ -1,17 +1,19 @@
 //! What native tests are made with: events, a state that outlives its sink, and a server.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc};
+use std::{cell::RefCell, rc::Rc};
 
 use pytest_host_sdk::{
     Envelope, Event, Session,
-    events::{Failure, Outcome, Phase, Report, SessionEnd, Verdict, Warning},
+    events::{Failure, Outcome, Phase, Report, SessionEnd, Warning},
     samples,
-    state::State,
     websocket::{Error, Undelivered},
 };
 use serde_json::Value;
 
-pub use pytest_host_sdk::samples::{finished, numbered, report, started};
+pub use pytest_host_sdk::{
+    samples::{finished, numbered, report, started, whole},
+    testing::Shared,
+};
 
 use crate::outlet::Outlet;
 
@@ -56,17 +58,6 @@ pub fn warning(nodeid: Option<&str>, text: &str) -> Event {
     })
 }
 
-/// A test from its start to its end, with these reports.
-pub fn whole(nodeid: &str, reports: Vec<Report>) -> Vec<Event> {
-    let reports = reports.into_iter().map(Event::PhaseFinished);
-    let end = finished(nodeid, Verdict::Passed);
-    [started(nodeid)]
-        .into_iter()
-        .chain(reports)
-        .chain([end])
-        .collect()
-}
-
 pub fn passed(nodeid: &str) -> Vec<Event> {
     let phases = [Phase::Setup, Phase::Call, Phase::Teardown];
     let passed = |phase| report(nodeid, phase, Outcome::Passed);
@@ -92,24 +83,6 @@ pub fn over(exitstatus: i32) -> Event {
 pub fn run_of(nodeids: &[&str], events: Vec<Event>, exitstatus: i32) -> Vec<Envelope> {
     let end = [over(exitstatus)];
     numbered(collected(nodeids).into_iter().chain(events).chain(end))
-}
-
-/// State that its sink's successor finds.
-#[derive(Clone, Debug, Default)]
-pub struct Shared(pub Rc<RefCell<HashMap<String, Vec<u8>>>>);
-
-impl State for Shared {
-    fn get(&self, key: &str) -> Option<Vec<u8>> {
-        self.0.borrow().get(key).cloned()
-    }
-
-    fn set(&mut self, key: &str, value: &[u8]) {
-        self.0.borrow_mut().insert(key.to_owned(), value.to_owned());
-    }
-
-    fn delete(&mut self, key: &str) {
-        self.0.borrow_mut().remove(key);
-    }
 }
 
 /// A server that keeps what it reads, and the topic.

@@ -1,17 +1,19 @@
 //! What native tests are made with: events, a state that outlives its sink, and a receiver.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc};
+use std::{cell::RefCell, rc::Rc};
 
 use pytest_host_sdk::{
     Envelope, Event,
-    events::{Capture, Failure, Outcome, Phase, Report, Section, SessionEnd, Test, Verdict},
+    events::{Capture, Failure, Outcome, Phase, Report, Section, SessionEnd, Test},
     http::{Error, Request, Response},
     samples,
-    state::State,
 };
 use serde_json::Value;
 
-pub use pytest_host_sdk::samples::{finished, session, started};
+pub use pytest_host_sdk::{
+    samples::{finished, session, started, whole},
+    testing::Shared,
+};
 
 use crate::{ids::Ids, message::Messages, post::Outside};
 
@@ -79,17 +81,6 @@ pub fn numbered(events: Vec<Event>) -> Vec<Envelope> {
         .collect()
 }
 
-/// A test from its start to its end, with these reports.
-pub fn whole(nodeid: &str, reports: Vec<Report>) -> Vec<Event> {
-    let reports = reports.into_iter().map(Event::PhaseFinished);
-    let end = finished(nodeid, Verdict::Passed);
-    [started(nodeid)]
-        .into_iter()
-        .chain(reports)
-        .chain([end])
-        .collect()
-}
-
 pub fn passed(nodeid: &str) -> Vec<Event> {
     let phases = [Phase::Setup, Phase::Call, Phase::Teardown];
     whole(
@@ -109,24 +100,6 @@ pub fn over() -> Event {
         exitstatus: Some(0),
         reason: None,
     })
-}
-
-/// State that its sink's successor finds.
-#[derive(Clone, Debug, Default)]
-pub struct Shared(pub Rc<RefCell<HashMap<String, Vec<u8>>>>);
-
-impl State for Shared {
-    fn get(&self, key: &str) -> Option<Vec<u8>> {
-        self.0.borrow().get(key).cloned()
-    }
-
-    fn set(&mut self, key: &str, value: &[u8]) {
-        self.0.borrow_mut().insert(key.to_owned(), value.to_owned());
-    }
-
-    fn delete(&mut self, key: &str) {
-        self.0.borrow_mut().remove(key);
-    }
 }
 
 pub type Answer = Result<Response, Error>;

@@ -94,6 +94,17 @@ pub fn finished(nodeid: &str, verdict: Verdict) -> Event {
     })
 }
 
+/// A test that passed, from its start to its end, with these reports.
+pub fn whole(nodeid: &str, reports: Vec<Report>) -> Vec<Event> {
+    let reports = reports.into_iter().map(Event::PhaseFinished);
+    let end = finished(nodeid, Verdict::Passed);
+    [started(nodeid)]
+        .into_iter()
+        .chain(reports)
+        .chain([end])
+        .collect()
+}
+
 pub fn envelope(seq: u64, event: Event) -> Envelope {
     Envelope {
         seq,

@@ -38,6 +38,7 @@ use crate::{
         websocket::Undelivered,
     },
     parse_settings, samples,
+    state::State,
 };
 
 type Answer = Rc<dyn Fn(&Request) -> Result<Response, Error>>;
@@ -170,6 +171,24 @@ pub(crate) mod state {
 
     pub fn delete(key: &str) {
         kept(|kept| kept.values.remove(key));
+    }
+}
+
+/// A state apart from that of this thread's host: what a sink leaves in it, its successor finds in a clone.
+#[derive(Clone, Debug, Default)]
+pub struct Shared(pub Rc<RefCell<HashMap<String, Vec<u8>>>>);
+
+impl State for Shared {
+    fn get(&self, key: &str) -> Option<Vec<u8>> {
+        self.0.borrow().get(key).cloned()
+    }
+
+    fn set(&mut self, key: &str, value: &[u8]) {
+        self.0.borrow_mut().insert(key.to_owned(), value.to_owned());
+    }
+
+    fn delete(&mut self, key: &str) {
+        self.0.borrow_mut().remove(key);
     }
 }
 

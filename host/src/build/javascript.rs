@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{BuildError, Language, contract, project::Project, tool};
+use super::{BuildError, contract, project::Project, tool};
 
 const TOOL: &str = "jco";
 const REMEDY: &str =
@@ -24,11 +24,7 @@ pub fn build(
     component: &Path,
     tell: &mut dyn FnMut(&str),
 ) -> Result<(), BuildError> {
-    let program = tool::find(project, TOOL).ok_or(BuildError::MissingTool {
-        tool: TOOL,
-        language: Language::JavaScript,
-        remedy: REMEDY,
-    })?;
+    let program = tool::need(project, TOOL, REMEDY)?;
     tell(&format!(
         "building {} with jco; this takes some 3 s",
         project.entry.display()
@@ -99,11 +95,7 @@ fn source(project: &Project, scratch: &Path) -> Result<PathBuf, BuildError> {
 }
 
 fn bundle(project: &Project, source: &Path, out: &Path) -> Result<PathBuf, BuildError> {
-    let program = tool::find(project, BUNDLER).ok_or(BuildError::MissingTool {
-        tool: BUNDLER,
-        language: Language::JavaScript,
-        remedy: BUNDLER_REMEDY,
-    })?;
+    let program = tool::need(project, BUNDLER, BUNDLER_REMEDY)?;
     let mut command = Command::new(&program);
     command
         .arg(source)

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::{BuildError, Language, contract, project::Project, tool};
+use super::{BuildError, contract, project::Project, tool};
 
 const TOOL: &str = "componentize-py";
 const REMEDY: &str = "get it with: pip install componentize-py==0.25.1";
@@ -21,11 +21,7 @@ pub fn build(
     component: &Path,
     tell: &mut dyn FnMut(&str),
 ) -> Result<(), BuildError> {
-    let program = tool::find(project, TOOL).ok_or(BuildError::MissingTool {
-        tool: TOOL,
-        language: Language::Python,
-        remedy: REMEDY,
-    })?;
+    let program = tool::need(project, TOOL, REMEDY)?;
     tell(&format!(
         "building {} with componentize-py; this takes some 15 s",
         project.entry.display()

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
-use super::{BuildError, Language, project::Project, tool};
+use super::{BuildError, project::Project, tool};
 
 const TOOL: &str = "cargo";
 const REMEDY: &str = "get it from https://rustup.rs";
@@ -31,12 +31,7 @@ pub fn build(
     component: &Path,
     tell: &mut dyn FnMut(&str),
 ) -> Result<(), BuildError> {
-    let missing = BuildError::MissingTool {
-        tool: TOOL,
-        language: Language::Rust,
-        remedy: REMEDY,
-    };
-    let program = tool::find(project, TOOL).ok_or(missing)?;
+    let program = tool::need(project, TOOL, REMEDY)?;
     tell(&format!(
         "building {} with cargo; the first time this takes a minute or two",
         project.root.display()

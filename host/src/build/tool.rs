@@ -11,15 +11,28 @@ const OWN: [&str; 3] = [".venv/bin", "venv/bin", "node_modules/.bin"];
 /// Lines of a tool's output that are shown where nothing else is known of it.
 const LINES: usize = 20;
 
-/// The program `name`: the project's own, or else the one on the path.
-#[must_use]
-pub fn find(project: &Project, name: &str) -> Option<PathBuf> {
-    let root = std::path::absolute(&project.root).ok()?;
+/// The program `tool`, without which nothing can be built: the project's own, or else the one on the path.
+///
+/// # Errors
+///
+/// Where it is not there; `remedy` says how to get it.
+pub fn need(
+    project: &Project,
+    tool: &'static str,
+    remedy: &'static str,
+) -> Result<PathBuf, BuildError> {
+    let root = std::path::absolute(&project.root).map_err(BuildError::io(&project.root))?;
     let own = OWN.iter().map(|folder| root.join(folder));
     let path = std::env::var_os("PATH").unwrap_or_default();
-    own.chain(std::env::split_paths(&path))
-        .map(|folder| folder.join(name))
-        .find(|program| is_program(program))
+    let mut programs = own
+        .chain(std::env::split_paths(&path))
+        .map(|folder| folder.join(tool));
+    let found = programs.find(|program| is_program(program));
+    found.ok_or(BuildError::MissingTool {
+        tool,
+        language: project.language,
+        remedy,
+    })
 }
 
 fn is_program(file: &Path) -> bool {
