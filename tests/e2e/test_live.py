@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -351,14 +352,18 @@ def test_a_subscriber_that_does_not_read_is_dropped_alone(
     slow.send('{"type":"subscribe","topic":"news"}')
     reading = subscriber(server, stack)
     reading.subscribe("news")
+
+    def given_up() -> tuple[int, str]:
+        # From then on the host tries to say why, for as long as it has waited.
+        until("it to be given up", lambda: "pytest_host_websocket_slow_total 1" in server.metrics())
+        return slow.closing()
+
+    closing = stack.enter_context(ThreadPoolExecutor(1)).submit(given_up)
     running = server.pytest()
     got = [reading.wait(lambda message: message["type"] == "delta") for _ in range(count)]
     assert got[-1]["seq"] == count
     assert running.finish().code == 0
-    # From then on the host tries to say why, for as long as it has waited.
-    until("it to be given up", lambda: "pytest_host_websocket_slow_total 1" in server.metrics())
-    code, reason = slow.closing()
-    assert (code, reason) == (4008, "too slow: messages were not read in time")
+    assert closing.result() == (4008, "too slow: messages were not read in time")
     reading.say(type="ping")
     assert reading.read() == {"type": "pong"}
     assert CLOSE not in {message["type"] for message in reading.seen}
