@@ -180,11 +180,17 @@ function writeFile(name, text) {
 }
 
 function encode(text) {
-  return Uint8Array.from(unescape(encodeURIComponent(text)), (character) => character.charCodeAt(0));
+  const units = unescape(encodeURIComponent(text));
+  const bytes = new Uint8Array(units.length);
+  for (let index = 0; index < units.length; index++) bytes[index] = units.charCodeAt(index);
+  return bytes;
 }
 
 function decode(bytes) {
-  let text = '';
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return decodeURIComponent(escape(text));
+  // In parts: a call takes so many arguments and no more.
+  const parts = [];
+  for (let start = 0; start < bytes.length; start += 8192) {
+    parts.push(String.fromCharCode.apply(null, bytes.subarray(start, start + 8192)));
+  }
+  return decodeURIComponent(escape(parts.join('')));
 }
