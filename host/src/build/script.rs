@@ -1,7 +1,6 @@
 //! A script that is a sink: built once for what is in it, and kept.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
@@ -67,9 +66,7 @@ impl Script {
                 said: said.clone(),
             });
         }
-        let lock = file.with_extension("lock");
-        let lock = File::create(&lock).map_err(BuildError::io(&lock))?;
-        lock.lock().map_err(BuildError::io(&file))?;
+        let _turn = cache::wait_for_turn(&file).map_err(BuildError::io(&file))?;
         if !file.is_file() {
             let built = build(&self.project, &file, tell);
             if let Err(BuildError::Failed { said, .. }) = &built {

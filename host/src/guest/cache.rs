@@ -33,7 +33,7 @@ fn compile_to(engine: &Engine, bytes: &[u8], file: &Path) -> wasmtime::Result<Co
     }
     // Others who want the same wait: two at once would take twice as long, each.
     let turn = wait_for_turn(file);
-    if turn.is_some()
+    if turn.is_ok()
         && let Some(component) = load(engine, file)
     {
         return Ok(component);
@@ -52,12 +52,15 @@ fn compile_to(engine: &Engine, bytes: &[u8], file: &Path) -> wasmtime::Result<Co
     }
 }
 
-/// Until nobody else compiles what goes to `file`; it is ours until what is returned is dropped. None where
-/// the file system has no locks.
-fn wait_for_turn(file: &Path) -> Option<File> {
-    let lock = File::create(file.with_extension("lock")).ok()?;
-    lock.lock().ok()?;
-    Some(lock)
+/// Until nobody else makes what goes to `file`; it is ours until what is returned is dropped.
+///
+/// # Errors
+///
+/// Where there can be no lock beside it.
+pub fn wait_for_turn(file: &Path) -> io::Result<File> {
+    let lock = File::create(file.with_extension("lock"))?;
+    lock.lock()?;
+    Ok(lock)
 }
 
 /// Whether the component of this digest was compiled before.
