@@ -105,7 +105,7 @@ function finish(text) {
   const [answer] = send([request], 1);
   if (answer.tag === 'err') {
     const { tag, val } = answer.val;
-    return refusal(`${tag}: ${val ?? ''}`, tag === 'unreachable' || tag === 'timed-out');
+    return refusal(val ? `${tag}: ${val}` : tag, tag === 'unreachable' || tag === 'timed-out');
   }
   const { status } = answer.val;
   if (status >= 200 && status < 300) return undefined;

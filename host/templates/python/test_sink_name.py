@@ -103,7 +103,9 @@ def test_a_summary_is_written_when_the_run_is_over(tmp_path: Path) -> None:
     }
 
 
-def test_a_server_that_is_busy_is_asked_again_and_one_that_is_not_granted_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_busy_server_is_asked_again_and_one_not_granted_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(http, "send", lambda requests, _: [Ok(http.Response(503, [], b""))])
     sink = opened(dir=str(tmp_path), url="http://127.0.0.1:1/x")
     (undone,) = sink.handle(numbered(over()))
