@@ -9,7 +9,6 @@ from collections import Counter
 
 import pytest
 
-from support.polling import DEADLINE
 from support.project import Project
 from support.terminal import Terminal
 
@@ -88,12 +87,7 @@ def test_ctrl_c_while_delivering(suite: Project) -> None:
     terminal = Terminal(
         suite, "host", "run", "--sinks", "publish", f"--set=publish.url={receiver.url}"
     )
-    end = time.monotonic() + DEADLINE
-    while not receiver.requests() and time.monotonic() < end:
-        time.sleep(0.02)
-    # pytest has ended, or is about to: then it is the host's to hear.
-    while suite.is_running_pytest(terminal.pid) and time.monotonic() < end:
-        time.sleep(0.02)
+    terminal.wait_for(" events")
     started = time.monotonic()
     terminal.type(b"\x03")
     code, said = terminal.finish()

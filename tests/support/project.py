@@ -77,9 +77,6 @@ class Project:
         """The pytest that the `host run` of that process id started."""
         return until("pytest to start", lambda: child_of(host, "-m pytest"))
 
-    def is_running_pytest(self, host: int) -> bool:
-        return bool(child_of(host, "-m pytest"))
-
     def wait_for(self, name: str) -> None:
         """Until a test has made the file `name`."""
         until(f"a test to make {name}", (self.folder / name).exists)

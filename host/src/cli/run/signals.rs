@@ -2,7 +2,7 @@
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use tokio::process::Child;
@@ -12,6 +12,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 const INTERRUPTED: i32 = 2;
 /// Until a signal that came before pytest ended has been heard of.
 const HEARD: Duration = Duration::from_millis(10);
+/// So long before its end pytest may be past hearing: Python is closing, and then the process.
+const DEAF: Duration = Duration::from_secs(1);
 
 /// While pytest runs, signals are its own: it gets those of the terminal itself, and those sent to
 /// us alone are passed on. Afterwards they are ours.
@@ -22,6 +24,8 @@ pub struct Signals {
     hangup: Signal,
     /// One came that pytest had no part in.
     has_ours: bool,
+    /// [`DEAF`], but in tests.
+    deaf: Duration,
 }
 
 impl Signals {
@@ -33,11 +37,16 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
             has_ours: false,
+            deaf: DEAF,
         })
     }
 
     /// Until pytest has ended.
+    ///
+    /// A key that is struck as pytest ends is meant for us, unless it is why pytest ended: on a busy
+    /// machine the two may be heard of in either order.
     pub async fn wait(&mut self, child: &mut Child) -> std::io::Result<ExitStatus> {
+        let mut last = None;
         loop {
             let passed_on = tokio::select! {
                 biased;
@@ -49,16 +58,13 @@ impl Signals {
                     let status = status?;
                     if is_interrupted(status) {
                         self.forget().await;
+                    } else {
+                        self.has_ours = last.is_some_and(|at: Instant| at.elapsed() < self.deaf);
                     }
                     return Ok(status);
                 }
             };
-            // On a busy machine both may be heard of late: a key that was struck when pytest had ended is
-            // meant for us, unless it is why pytest ended.
-            if let Some(status) = child.try_wait()? {
-                self.has_ours = !is_interrupted(status);
-                return Ok(status);
-            }
+            last = Some(Instant::now());
             let pid = child
                 .id()
                 .and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
@@ -94,36 +100,61 @@ fn is_interrupted(status: ExitStatus) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use rustix::process::{Pid, Signal as Number, WaitIdOptions, getpid, kill_process, waitid};
+    use std::process::Stdio;
+
+    use rustix::process::{Pid, Signal as Number, WaitId, WaitIdOptions};
+    use rustix::process::{getpid, kill_process, waitid};
     use tokio::process::Command;
-    use tokio::time::timeout;
 
     use super::*;
 
-    /// A child that has ended, which nobody has heard of; and then a key.
-    async fn struck_after(end: &str) -> (Signals, ExitStatus) {
+    const LONG: Duration = Duration::from_secs(3600);
+
+    /// Signals that have heard a key, which pytest had not if `deaf` or less has passed at its end.
+    async fn struck(deaf: Duration) -> Signals {
         let mut signals = Signals::new().unwrap();
-        let mut child = Command::new("sh").args(["-c", end]).spawn().unwrap();
+        signals.deaf = deaf;
+        let mut heard = signal(SignalKind::interrupt()).unwrap();
+        kill_process(getpid(), Number::INT).unwrap();
+        heard.recv().await.unwrap();
+        signals
+    }
+
+    fn shell(script: &str) -> Child {
+        let mut shell = Command::new("sh");
+        let shell = shell.args(["-c", script]).stdin(Stdio::piped());
+        shell.spawn().unwrap()
+    }
+
+    /// Whether a key is ours that is heard when a process has ended.
+    async fn is_ours_after(script: &str) -> bool {
+        let mut child = shell(script);
         let pid = Pid::from_raw(child.id().unwrap().cast_signed()).unwrap();
         let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        waitid(rustix::process::WaitId::Pid(pid), ended).unwrap();
-        kill_process(getpid(), Number::INT).unwrap();
-        let status = signals.wait(&mut child).await.unwrap();
-        (signals, status)
+        waitid(WaitId::Pid(pid), ended).unwrap();
+        let mut signals = struck(LONG).await;
+        signals.wait(&mut child).await.unwrap();
+        signals.any().now_or_never().is_some()
+    }
+
+    /// Whether a key is ours that a process does not heed, which ends some time later.
+    async fn is_ours_before(deaf: Duration) -> bool {
+        let mut child = shell("read line; exit 1");
+        let mut signals = struck(deaf).await;
+        let input = child.stdin.take();
+        let (status, ()) = tokio::join!(signals.wait(&mut child), async { drop(input) });
+        assert_eq!(status.unwrap().code(), Some(1));
+        signals.any().now_or_never().is_some()
     }
 
     /// One test: a signal reaches every one that waits for it in this process.
     #[tokio::test]
-    async fn a_key_that_is_struck_when_pytest_has_ended_is_ours() {
-        let (mut signals, status) = struck_after("exit 1").await;
-        assert_eq!(status.code(), Some(1));
-        let heard = timeout(Duration::from_secs(20), signals.any()).await;
-        assert!(heard.is_ok());
-
+    async fn a_key_that_is_struck_as_pytest_ends_is_ours() {
+        assert!(is_ours_after("exit 1").await);
+        assert!(is_ours_before(LONG).await);
+        assert!(!is_ours_before(Duration::ZERO).await, "pytest went on");
         for end in ["exit 2", "kill -INT $$"] {
-            let (mut signals, _) = struck_after(end).await;
-            let heard = timeout(5 * HEARD, signals.any()).await;
-            assert!(heard.is_err(), "{end}: it is why pytest ended");
+            assert!(!is_ours_after(end).await, "{end}: it is why pytest ended");
         }
     }
 }
