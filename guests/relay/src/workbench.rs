@@ -72,7 +72,7 @@ pub fn collected(nodeids: &[&str]) -> Vec<Event> {
     ]
 }
 
-pub fn over(exitstatus: i32) -> Event {
+fn over(exitstatus: i32) -> Event {
     Event::SessionFinished(SessionEnd {
         exitstatus: Some(exitstatus),
         reason: None,

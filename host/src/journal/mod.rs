@@ -6,6 +6,7 @@
 mod copy;
 mod mode;
 mod reader;
+mod rows;
 mod schema;
 mod sound;
 mod sqlite;

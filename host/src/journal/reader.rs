@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
 
 use super::schema::FORMAT;
-use super::{BatchLimit, DeadLetter, Head, JournalError, Seq, mode, sqlite, sum};
+use super::{BatchLimit, DeadLetter, Head, JournalError, Seq, mode, rows, sum};
 use crate::guest::bindings::events::Envelope;
 
 /// Readers wait for nobody in this journal mode, but where it is being recovered.
@@ -64,9 +64,9 @@ impl JournalReader {
             Ok(found) => Ok(Some(Self {
                 connection,
                 columns: if found < 5 {
-                    sqlite::UNSUMMED
+                    rows::UNSUMMED
                 } else {
-                    sqlite::SUMMED
+                    rows::SUMMED
                 },
                 version: None,
             })),
@@ -91,7 +91,7 @@ impl JournalReader {
     ///
     /// Where it cannot be read.
     pub fn head(&self) -> Result<Head, JournalError> {
-        sqlite::head(&self.connection)
+        rows::head(&self.connection)
     }
 
     /// Events after `cursor`, as [`Journal::read`](super::Journal::read) gives them.
@@ -100,7 +100,7 @@ impl JournalReader {
     ///
     /// Where it cannot be read.
     pub fn read(&self, cursor: Seq, limit: BatchLimit) -> Result<Vec<Envelope>, JournalError> {
-        sqlite::events(&self.connection, self.columns, cursor, limit)
+        rows::events(&self.connection, self.columns, cursor, limit)
     }
 
     /// When the last event happened.
@@ -131,7 +131,7 @@ impl JournalReader {
         ))?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
-            each(sqlite::envelope(row)?);
+            each(rows::envelope(row)?);
         }
         Ok(())
     }
@@ -181,7 +181,7 @@ impl JournalReader {
         ))?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
-            let event = sqlite::envelope(row)?;
+            let event = rows::envelope(row)?;
             let letter = DeadLetter {
                 seq: event.seq,
                 why: row.get(6)?,
@@ -257,7 +257,7 @@ mod tests {
     fn what_another_connection_writes_is_seen() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("journal.db");
-        let journal = super::sqlite::SqliteJournal::open(&file).unwrap();
+        let journal = crate::journal::SqliteJournal::open(&file).unwrap();
         let mut reader = JournalReader::open(&file).unwrap().unwrap();
         assert!(reader.has_changed().unwrap(), "never looked");
         assert!(!reader.has_changed().unwrap());

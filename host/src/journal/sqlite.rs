@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, params};
 
 use super::{
     BEYOND, BatchLimit, DeadLetter, Head, Intake, Item, Items, Journal, JournalError, Pending,
-    Position, Progress, Seq, Standing, mode, schema, sound, sum,
+    Position, Progress, Seq, Standing, mode, rows, schema, sound, sum,
 };
 use crate::config::SinkSpec;
 use crate::guest::bindings::events::Envelope;
@@ -88,7 +88,7 @@ impl SqliteJournal {
         intake: &Intake,
     ) -> Result<(Head, Vec<usize>), JournalError> {
         self.write(|transaction| {
-            let mut head = head(transaction)?;
+            let mut head = rows::head(transaction)?;
             let mut sizes = Vec::with_capacity(intake.drafts.len());
             let mut insert = transaction.prepare_cached(
                 "INSERT INTO events (seq, time, worker, event, sum)
@@ -121,27 +121,29 @@ impl Journal for SqliteJournal {
     }
 
     fn head(&self) -> Result<Head, JournalError> {
-        head(&self.reader())
+        rows::head(&self.reader())
     }
 
     fn read(&self, cursor: Seq, limit: BatchLimit) -> Result<Vec<Envelope>, JournalError> {
-        events(&self.reader(), SUMMED, cursor, limit)
+        rows::events(&self.reader(), rows::SUMMED, cursor, limit)
     }
 
     fn pick(&self, seqs: &[Seq], bytes: usize) -> Result<Vec<Envelope>, JournalError> {
         let reader = self.reader();
-        let mut select =
-            reader.prepare_cached(&format!("SELECT {SUMMED} FROM events WHERE seq = ?"))?;
+        let mut select = reader.prepare_cached(&format!(
+            "SELECT {} FROM events WHERE seq = ?",
+            rows::SUMMED
+        ))?;
         let mut found = Vec::with_capacity(seqs.len());
         let mut size = 0;
         for seq in seqs {
-            let mut rows = select.query([seq])?;
-            let row = rows.next()?.ok_or(JournalError::Missing(*seq))?;
-            size += event_text(row)?.len();
+            let mut hits = select.query([seq])?;
+            let row = hits.next()?.ok_or(JournalError::Missing(*seq))?;
+            size += rows::event_text(row)?.len();
             if size > bytes && !found.is_empty() {
                 break;
             }
-            found.push(envelope(row)?);
+            found.push(rows::envelope(row)?);
         }
         Ok(found)
     }
@@ -340,71 +342,6 @@ impl Journal for SqliteJournal {
         let rows = select.query_map([orchestration], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
-}
-
-pub(super) fn head(connection: &Connection) -> Result<Head, JournalError> {
-    let mut select = connection
-        .prepare_cached("SELECT (SELECT coalesce(max(seq), 0) FROM events), closed FROM run")?;
-    Ok(select.query_row([], |row| {
-        Ok(Head {
-            last: row.get(0)?,
-            closed: row.get(1)?,
-            lost: 0,
-        })
-    })?)
-}
-
-/// Columns of an event; those of an older format have no sums.
-pub(super) const UNSUMMED: &str = "seq, time, worker, event, true";
-/// Likewise, with whether they are what was written.
-pub(super) const SUMMED: &str =
-    "seq, time, worker, event, sum IS NULL OR sum = row_sum(seq, time, worker, event)";
-
-pub(super) fn events(
-    connection: &Connection,
-    columns: &str,
-    cursor: Seq,
-    limit: BatchLimit,
-) -> Result<Vec<Envelope>, JournalError> {
-    let mut select = connection.prepare_cached(&format!(
-        "SELECT {columns} FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
-    ))?;
-    let mut rows = select.query(params![cursor, limit.events])?;
-    let (mut found, mut bytes) = (Vec::new(), 0);
-    while let Some(row) = rows.next()? {
-        bytes += event_text(row)?.len();
-        if bytes > limit.bytes && !found.is_empty() {
-            break;
-        }
-        let event = envelope(row)?;
-        let expected = cursor + 1 + found.len() as Seq;
-        if event.seq != expected {
-            return Err(JournalError::Missing(expected));
-        }
-        found.push(event);
-    }
-    Ok(found)
-}
-
-/// Of a row that starts with [`SUMMED`] or [`UNSUMMED`].
-pub(super) fn envelope(row: &Row<'_>) -> Result<Envelope, JournalError> {
-    if !row.get::<_, bool>(4)? {
-        let seq: Seq = row.get(0)?;
-        return Err(JournalError::Damaged(format!(
-            "event {seq} is not what was written"
-        )));
-    }
-    Ok(Envelope {
-        seq: row.get(0)?,
-        time: row.get(1)?,
-        worker: row.get(2)?,
-        event: serde_json::from_str(event_text(row)?)?,
-    })
-}
-
-fn event_text<'row>(row: &'row Row<'_>) -> Result<&'row str, JournalError> {
-    let text = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
-    Ok(text)
 }
 
 fn insert_items(transaction: &Transaction<'_>, items: &Items) -> Result<(), JournalError> {
