@@ -45,7 +45,11 @@ def folders(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterato
     shared = base if worker_id == "master" else base.parent
     # Short, since a socket's path may have 107 bytes.
     runtime = Path(tempfile.mkdtemp(prefix="pyh"))
-    yield Folders(cache=shared / "cache", runtime=runtime, state=base / "state")
+    temporary = runtime / "tmp"
+    temporary.mkdir()
+    yield Folders(
+        cache=shared / "cache", runtime=runtime, state=base / "state", temporary=temporary
+    )
     shutil.rmtree(runtime, ignore_errors=True)
 
 

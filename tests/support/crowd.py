@@ -13,13 +13,16 @@ import os
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 from websockets.asyncio.client import connect
 
 
 async def subscriber(address: str, topic: str, last: str, subscribed: asyncio.Semaphore) -> int:
     """How many messages it got, each exactly one further than the one before."""
-    async with connect(address, max_size=None, open_timeout=60) as client:
+    # Who is this far behind everybody else may be late with anything.
+    options: dict[str, Any] = {"max_size": None, "open_timeout": 60, "ping_interval": None}
+    async with connect(address, **options) as client:
         await client.send(json.dumps({"type": "subscribe", "topic": topic}))
         answer = json.loads(await client.recv())
         seq, first = answer["seq"], answer["seq"]

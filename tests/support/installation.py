@@ -57,6 +57,7 @@ class Installation:
             "XDG_CACHE_HOME": str(folders.cache),
             "XDG_RUNTIME_DIR": str(folders.runtime),
             "XDG_STATE_HOME": str(folders.state),
+            "PYTEST_DEBUG_TEMPROOT": str(folders.temporary),
             "PYTHONDONTWRITEBYTECODE": "1",
             "COLUMNS": "80",
             "LC_ALL": "C.UTF-8",
@@ -70,6 +71,9 @@ class Folders:
     cache: Path
     runtime: Path
     state: Path
+    #: Where pytest has `tmp_path`: in the user's own folder it first removes those of earlier runs,
+    #: and that may take it minutes.
+    temporary: Path
 
 
 @cache

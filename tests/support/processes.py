@@ -10,7 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.polling import DEADLINE, until
+from support.polling import until
+
+#: Seconds for a command. CPython as a component is compiled by some: minutes where others want the
+#: machine too.
+END = 600.0
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Running:
     def is_running(self) -> bool:
         return self._process.poll() is None
 
-    def finish(self, deadline: float = 4 * DEADLINE) -> Outcome:
+    def finish(self, deadline: float = END) -> Outcome:
         try:
             stdout, stderr = self._process.communicate(timeout=deadline)
         except subprocess.TimeoutExpired:
