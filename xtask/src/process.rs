@@ -1,6 +1,7 @@
 //! Running commands: each is shown before it runs, and an error says which one it was.
 
 use std::{
+    env,
     ffi::{OsStr, OsString},
     fmt,
     path::Path,
@@ -16,9 +17,18 @@ pub struct Run {
     quiet: bool,
 }
 
+/// A command with what this process has in its environment, but for what cargo says there of xtask: build scripts run
+/// again where they read that, and all that is made of them is compiled anew.
 pub fn run(program: impl AsRef<OsStr>) -> Run {
+    let mut command = Command::new(program);
+    for (name, _) in env::vars_os() {
+        let bytes = name.as_encoded_bytes();
+        if bytes.starts_with(b"CARGO_PKG_") || bytes.starts_with(b"CARGO_MANIFEST_") {
+            command.env_remove(name);
+        }
+    }
     Run {
-        command: Command::new(program),
+        command,
         quiet: false,
     }
 }
