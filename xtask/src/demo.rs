@@ -12,10 +12,9 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::{
     guests,
-    process::run,
     python::{self, Venv},
     steps::Steps,
-    wheel,
+    wheel::{self, Profile},
     workspace::Workspace,
 };
 
@@ -32,23 +31,12 @@ const LISTED: usize = 14;
 pub fn run_command(workspace: &Workspace) -> Result<()> {
     let mut steps = Steps::new();
     steps.step("guests", || guests::build_dist(workspace))?;
-    // Before pip, which does not show how far a compiler has come.
-    steps.step("host (compiled once)", || compile(workspace))?;
-    let venv = steps.step("environment, with the host", || {
+    let venv = steps.step("environment, with the host (compiled once)", || {
         let venv = Venv::prepare(workspace, "demo", &python::usual()?, &PACKAGES)?;
         install(workspace, &venv)?;
         Ok(venv)
     })?;
     steps.step("demo", || show(workspace, &venv))
-}
-
-/// As `pip install ./pyadapter` does, which finds it done.
-fn compile(workspace: &Workspace) -> Result<()> {
-    run("cargo")
-        .args(["build", "--release", "--locked", "--package", "pytest-host"])
-        .current_dir(workspace.root())
-        .env("CARGO_TARGET_DIR", workspace.target(""))
-        .status()
 }
 
 /// `pip install ./pyadapter`, as the README has it, unless nothing has changed since.
@@ -57,6 +45,7 @@ fn install(workspace: &Workspace, venv: &Venv) -> Result<()> {
     if venv.remembers("installed", &print) {
         return Ok(());
     }
+    wheel::compile(workspace, Profile::Release)?;
     venv.python()
         .args([
             "-m",

@@ -11,6 +11,7 @@ use clap::ValueEnum;
 
 use crate::{
     guests,
+    process::{Run, run},
     python::{self, Venv},
     workspace::Workspace,
 };
@@ -36,6 +37,14 @@ impl Profile {
         match self {
             Self::Dev => "dev",
             Self::Release => "release",
+        }
+    }
+
+    /// `run`, to compile the host so: for tests with lints, as they have compiled it before.
+    fn prepare(self, run: Run) -> Run {
+        match self {
+            Self::Dev => run.linted(),
+            Self::Release => run,
         }
     }
 }
@@ -77,13 +86,10 @@ pub fn build(workspace: &Workspace, profile: Profile) -> Result<PathBuf> {
     if dist.exists() {
         fs::remove_dir_all(&dist)?;
     }
+    compile(workspace, profile)?;
     let venv = Venv::prepare(workspace, "build", &python::usual()?, &[])?;
-    let python = match profile {
-        // As the tests have it, which compiled it before.
-        Profile::Dev => venv.python().linted(),
-        Profile::Release => venv.python(),
-    };
-    python
+    profile
+        .prepare(venv.python())
         .args([
             "-m",
             "pip",
@@ -104,6 +110,20 @@ pub fn build(workspace: &Workspace, profile: Profile) -> Result<PathBuf> {
         .status()?;
     fs::write(&note, print)?;
     only_wheel(&dist)
+}
+
+/// Compiles the host before pip does, which does not show how far a compiler has come, and then finds it done.
+///
+/// # Errors
+///
+/// Where it cannot be compiled.
+pub fn compile(workspace: &Workspace, profile: Profile) -> Result<()> {
+    let cargo = run("cargo")
+        .args(["build", "--locked", "--package", "pytest-host"])
+        .args(["--profile", profile.name()])
+        .current_dir(workspace.root())
+        .env("CARGO_TARGET_DIR", workspace.target(""));
+    profile.prepare(cargo).status()
 }
 
 /// Installs a wheel into an environment, unless it is the one that is there.
