@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from support.authoring import LANGUAGES, with_tools
+from support.processes import END
 from support.project import Project
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -66,7 +67,7 @@ def play(project: Project, todo: list[Step], **environ: str) -> None:
         start_new_session=True,
     )
     try:
-        output, _ = shell.communicate(timeout=600)
+        output, _ = shell.communicate(timeout=END)
     finally:
         # Whatever a page leaves behind.
         with contextlib.suppress(ProcessLookupError):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from support import variables
-from support.processes import Outcome
+from support.processes import END, Outcome
 from support.project import Project
 
 LANGUAGES = ("rust", "python", "javascript")
@@ -85,7 +85,7 @@ def make_sink(project: Project, language: str, folder: Path) -> Mapping[str, str
         env={**project.environ, **environ},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=END,
         check=False,
     )
     assert tested.returncode == 0, tested.stdout + tested.stderr

@@ -110,7 +110,7 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(3600);
 
-    /// Signals that have heard a key, which pytest had not if `deaf` or less has passed at its end.
+    /// Signals that have heard a key. It is ours where pytest ends within `deaf`, and not by it.
     async fn struck(deaf: Duration) -> Signals {
         let mut signals = Signals::new().unwrap();
         signals.deaf = deaf;
